@@ -21,8 +21,6 @@ from ganforge.kinds.text.reading import Lines, open_texts
 from ganforge.kinds.text.translate.dictionary import Pairs
 from ganforge.kinds.text.translate.vectors import Language, language_of, words_of
 
-LEAST = (5, 3, 2)  # times that a word is seen, the first of them with ENOUGH words
-ENOUGH, FEWEST = 300, 40  # words of either language
 MOST_WORDS = 20_000
 SHARED = 0.98  # share of the lines that both files must have to be taken for translations of each other
 SHIFTS = range(1, 9)  # lines by which pairs are shifted, to see what lines that are not translations have in common
@@ -69,14 +67,7 @@ def open_corpus(source: str, label: str | None, text: str | None, seeds: str | N
     lines = [list(side) for side in sides]
     if together is not None:
         pairs = [[own[int(place)] for place in places] for own, places in zip(lines, together, strict=True)]
-    one, other = (_language(name, own) for name, own in zip(texts.label_names, lines, strict=True))
-    for language in (one, other):
-        if len(language.words) < FEWEST:
-            raise DataError(
-                f"{language.name!r} has {len(language.words)} words that are seen {LEAST[-1]} times or more.",
-                f"At least {FEWEST} are needed. Words are what stands between blanks: other languages are not split.",
-                "Give more text.",
-            )
+    one, other = (language_of(name, own, MOST_WORDS) for name, own in zip(texts.label_names, lines, strict=True))
     rank = min(one.components.shape[1], other.components.shape[1])
     one, other = (replace(language, components=language.components[:, :rank]) for language in (one, other))
     none = np.empty((0, 2), np.int64)
@@ -100,15 +91,6 @@ def open_corpus(source: str, label: str | None, text: str | None, seeds: str | N
     return Corpus(
         (one, other), known, np.array(alike, np.int64).reshape(-1, 2), aligned, unseen, passport, texts.sha256
     )
-
-
-def _language(name: str, lines: Sequence[str]) -> Language:
-    """Find the words of a text: those that are seen often enough, or more rarely where there are few."""
-    for least in LEAST:
-        found = language_of(name, lines, least, MOST_WORDS)
-        if len(found.words) >= ENOUGH or least == LEAST[-1]:
-            break
-    return found
 
 
 def in_parallel(one: Lines, other: Lines) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:

@@ -185,7 +185,7 @@ class Dictionary:
             rows += [{"word": word}] * (not found and not single)
             for one in found:
                 rows += one.in_rows() if single else [one.in_a_row()]
-        if len(unknown) == len(rows):
+        if not any(row.keys() - {"word"} for row in rows):
             every = [word for words in self.words for word in words]
             raise InputError(
                 f"The word {unknown[0]!r} is not known." if unknown else "There is no word in it.",

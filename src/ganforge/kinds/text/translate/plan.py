@@ -29,9 +29,9 @@ from ganforge.planning.game import choose_objective, choose_optimiser, initialis
 from ganforge.recipe import Network, Optimiser, Recipe, Size, TaskSection
 
 WIDTHS: dict[Size, int] = {"tiny": 16, "small": 128, "medium": 128, "base": 256, "large": 256}
-DIMENSIONS, RESTARTS, FREQUENT, RATE = 60, 4, 1_000, 0.2
-BATCH, STEPS = 128, 1_500
-GAMMA = 0.1
+DIMENSIONS, RESTARTS, FREQUENT, RATE = 60, 4, 1_000, 1.5
+BATCH, STEPS = 256, 1_500
+GAMMA = 1.0
 TRAIT_WEIGHT = 0.5  # of traits beside coordinates of unit variance
 ABSENT = {
     "augmentation": "A vector has nothing that could be changed without changing its word.",
@@ -120,8 +120,8 @@ def plan_dictionary(draft: Draft, corpus: Corpus, tell: Tell) -> Recipe:
     )
     choose_optimiser(
         draft,
-        rate=(2e-3, "of the discriminators"),
-        rate_end=(2e-3, "constant: they must follow to the end"),
+        rate=(1e-3, "of the discriminators"),
+        rate_end=(1e-3, "constant: they must follow to the end"),
         warmup=(0.0, "none is needed"),
         beta1=(0.5, "as for vectors in MUSE"),
         batch_size=(min(BATCH, chosen.frequent), "words of either language"),

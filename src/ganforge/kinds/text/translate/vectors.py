@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -20,8 +20,11 @@ from scipy.sparse.linalg import svds
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
+from ganforge.errors import DataError
 from ganforge.kinds.text.units import split_words
 
+LEAST = (5, 3, 2)  # times that a word is seen, the first of them with ENOUGH words
+ENOUGH, FEWEST = 300, 40  # words
 WINDOW = 5  # words to either side that are company, each with the weight 1 / distance
 SMOOTHING = 0.75  # power of the frequencies of companions (Levy, Goldberg and Dagan 2015)
 POWER = 1.5  # of the singular values: the largest lever there is (docs/log.md)
@@ -75,11 +78,21 @@ class Language:
         return SIMILARITY_WEIGHT * quantiles(sorted_[:, sorted(ranks)])
 
 
-def language_of(name: str, lines: Iterable[str], least: int, most: int) -> Language:
-    """Count the words of lines and find their vectors. Args: least times that a word is seen; most words, V."""
+def language_of(name: str, lines: Iterable[str], most: int) -> Language:
+    """Count the words of lines and find their vectors: of those seen often enough, more rarely where there are few.
+
+    Args: most words, V. Raises: DataError for fewer than FEWEST.
+    """
     split = [words_of(line) for line in lines]
     counts = Counter(chain.from_iterable(split))
+    least = next((least for least in LEAST if sum(seen >= least for seen in counts.values()) >= ENOUGH), LEAST[-1])
     words = tuple(sorted((word for word in counts if counts[word] >= least), key=lambda word: (-counts[word], word)))
+    if len(words) < FEWEST:
+        raise DataError(
+            f"{name!r} has {len(words)} words that are seen {least} times or more.",
+            f"At least {FEWEST} are needed. Words are what stands between blanks: other languages are not split.",
+            "Give more text.",
+        )
     words = words[:most]
     index = {word: place for place, word in enumerate(words)}
     ids = np.fromiter((index.get(word, -1) for word in chain.from_iterable(split)), np.int64)
@@ -166,8 +179,3 @@ def normalised(vectors: Array) -> Array:
 def _unit(vectors: Array) -> Array:
     unit: Array = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     return unit
-
-
-def sentences_of(lines: Iterable[str]) -> Iterator[frozenset[str]]:
-    """Yield the different words of each line."""
-    return (frozenset(words_of(line)) for line in lines)
