@@ -146,9 +146,9 @@ def test_restarts_side_by_side_are_the_same_as_alone() -> None:
 
 def test_a_dictionary_is_found_without_pairs_and_is_established(corpus: Corpus) -> None:
     reached = reach(corpus.languages, {}, [], seed=0)
-    chosen, established = choose(reached)
-    assert established
-    assert share_right(corpus.languages, reached[chosen].forward) > 0.7
+    choice = choose(reached)
+    assert choice.established
+    assert share_right(corpus.languages, reached[choice.chosen].forward) > 0.7
 
 
 def test_the_same_text_in_other_words_is_found_exactly(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_vectors_that_have_nothing_to_do_with_each_other_establish_nothing(corpu
             components=np.stack([random.permutation(column) for column in other.components.T], axis=1),
             places=np.stack([random.permutation(column) for column in other.places.T], axis=1),
         )
-        assert not choose(reach((one, strange), {}, [], seed))[1]
+        assert not choose(reach((one, strange), {}, [], seed)).established
 
 
 # ---- lines that are translations, and pairs that are given

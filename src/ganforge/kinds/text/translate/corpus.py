@@ -43,6 +43,11 @@ class Corpus:
     sha256: str
 
     @property
+    def told(self) -> Pairs:
+        """Return the pairs that are translations whatever the vectors say, the surest first."""
+        return np.concatenate([self.seeds, self.aligned])
+
+    @property
     def known(self) -> dict[str, Pairs]:
         """Return the pairs that are known, by what tells them, where there are enough; the best first."""
         every = {"aligned lines": self.aligned, "your pairs": self.seeds, "words written alike": self.same}
@@ -115,7 +120,8 @@ def in_parallel(one: Lines, other: Lines) -> tuple[NDArray[np.int64], NDArray[np
 
 
 def translated(lines: Sequence[Sequence[str]], one: Language, other: Language) -> Pairs:
-    """Return pairs of words that stand in lines of one pair: a high Dice coefficient, near the best of either word."""
+    """Return pairs of words that stand in lines of one pair, the surest first: with a high Dice coefficient, near the
+    best of either word."""
     a, b = (_incidence(own, language) for own, language in zip(lines, (one, other), strict=True))
     together = (a.T @ b).tocoo()
     seen = np.asarray(a.sum(0)).ravel(), np.asarray(b.sum(0)).ravel()
@@ -125,7 +131,8 @@ def translated(lines: Sequence[Sequence[str]], one: Language, other: Language) -
     np.maximum.at(best[1], together.col, dice)
     kept = (dice >= LEAST_DICE) & (together.data >= LEAST_TOGETHER)
     kept &= (dice >= NEAR_BEST * best[0][together.row]) & (dice >= NEAR_BEST * best[1][together.col])
-    return np.stack([together.row[kept], together.col[kept]], axis=1).astype(np.int64)
+    order = np.argsort(-dice[kept], kind="stable")
+    return np.stack([together.row[kept], together.col[kept]], axis=1)[order].astype(np.int64)
 
 
 def _incidence(lines: Sequence[str], language: Language) -> sparse.csr_matrix:

@@ -138,6 +138,18 @@ def translations(one: Array, other: Array) -> tuple[Translations, Translations]:
     return _best(x, y, near_x, near_y), _best(y, x, near_y, near_x)
 
 
+def led_by(found: Translations, pairs: Pairs) -> Translations:
+    """Put the translations of known pairs first, with the score of the best. Args: pairs, the surest first."""
+    words, scores = found.words.copy(), found.scores.copy()
+    for word, other in pairs[::-1].tolist():
+        own = words[word]
+        place = int(np.argmax(own == other)) if other in own else len(own) - 1
+        words[word, : place + 1] = np.roll(own[: place + 1], 1)
+        words[word, 0] = other
+        scores[word, 1 : place + 1] = scores[word, :place]
+    return Translations(words, scores)
+
+
 def _similarities(x: Tensor, y: Tensor) -> Iterator[Tensor]:
     return (block @ y.T for block in torch.split(x, ROWS))
 

@@ -33,9 +33,8 @@ JUDGED = 1_000  # words by which beginnings are compared
 PLACES, BOTH, NEARNESS, ADVERSARY, CHANCE = "places", "places and nearness", "nearness", "adversary", "chance"
 HALF = " (half)"  # of known pairs: the others judge it
 CHANCES = 2  # dictionaries from random pairs, beyond which a criterion must be
-AGREE = 0.5  # share of the judged words on which two different beginnings must agree
+AGREE, AGREE_OTHERWISE = 0.5, 0.15  # share of words on which beginnings by places must agree; and any others
 MORE, ROUNDS = 2_500, 8  # words and rounds of the last refinement, with all dimensions
-MARGIN = 0.05  # of the score of the best translation over the next, from which on a word is certain
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +98,28 @@ def reach(
     return [*reached, *(from_chance(languages, seed + number) for number in range(CHANCES))]
 
 
-def choose(reached: Sequence[Reached]) -> tuple[int, bool]:
-    """Return which beginning is used, and whether its dictionary is established.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The beginning that is used, the one that agrees best with it, and whether the dictionary is established."""
 
-    It is if its criterion is beyond what chance leads to, and another beginning led to the same for most words.
+    chosen: int
+    second: int
+    established: bool
+
+
+def choose(reached: Sequence[Reached]) -> Choice:
+    """Choose the beginning of the highest criterion.
+
+    Its dictionary is established if the criterion is beyond what chance leads to, and another beginning led to the same
+    for enough words: fewer are needed of one that knows other things, as wrong dictionaries have nothing in common.
     """
     judged = [place for place, one in enumerate(reached) if not one.name.endswith(HALF) and one.name != CHANCE]
     chosen = max(judged, key=lambda place: reached[place].criterion)
     beyond = reached[chosen].criterion > max(one.criterion for one in reached if one.name == CHANCE)
-    agrees = max(reached[place].agreement(reached[chosen]) for place in judged if place != chosen)
-    return chosen, beyond and agrees >= AGREE
+    agreements = {place: reached[place].agreement(reached[chosen]) for place in judged if place != chosen}
+    alike = {place: {reached[place].name, reached[chosen].name} == {PLACES, BOTH} for place in agreements}
+    agrees = any(agreements[place] >= (AGREE if alike[place] else AGREE_OTHERWISE) for place in agreements)
+    return Choice(chosen, max(agreements, key=lambda place: agreements[place]), beyond and agrees)
 
 
 def dictionary_of(languages: tuple[Language, Language], reached: Reached) -> tuple[Translations, Translations]:
@@ -120,8 +131,8 @@ def dictionary_of(languages: tuple[Language, Language], reached: Reached) -> tup
     return translations(languages[0].vectors(DIMENSIONS) @ rotation, languages[1].vectors(DIMENSIONS))
 
 
-def certain_of(own: Translations, other: Translations) -> NDArray[np.bool_]:
-    """Return which words (V,) are translated back into themselves, and far from the next best."""
+def certain_of(own: Translations, other: Translations, second: Translations) -> NDArray[np.bool_]:
+    """Return which words (V,) are translated back into themselves, and are the same after another beginning."""
     best = own.words[:, 0]
-    back: NDArray[np.bool_] = other.words[best, 0] == np.arange(len(best))
-    return back & (own.scores[:, 0] - own.scores[:, 1] > MARGIN)
+    certain: NDArray[np.bool_] = (other.words[best, 0] == np.arange(len(best))) & (second.words[:, 0] == best)
+    return certain

@@ -16,7 +16,7 @@ from ganforge.core.model_files import built, description_of, read_description, w
 from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import TensorFeed
 from ganforge.kinds.text.translate.corpus import Corpus, open_corpus
-from ganforge.kinds.text.translate.dictionary import csls
+from ganforge.kinds.text.translate.dictionary import csls, led_by
 from ganforge.kinds.text.translate.game import Rotations
 from ganforge.kinds.text.translate.model import NEXT_STEPS, Described, Stored
 from ganforge.kinds.text.translate.plan import ABSENT, Translating, build_game, feed_of, plan_dictionary
@@ -99,15 +99,18 @@ class TranslateJob(Job):
         """Go on from every beginning by self-learning, choose, and find the dictionary of all words."""
         languages = self.corpus.languages
         reached = reach(languages, self.corpus.known, _rotations(product), seed_for(self.recipe.seed, "translate"))
-        place, established = choose(reached)
+        choice = choose(reached)
         stored = self._described(tuple(one.name for one in reached)).stored()
         stored.get_buffer("matches").copy_(torch.from_numpy(np.stack([one.forward for one in reached])))
         stored.get_buffer("criteria").copy_(torch.tensor([one.criterion for one in reached]))
-        stored.get_buffer("chosen").fill_(place)
-        stored.get_buffer("established").fill_(established)
-        forward, back = dictionary_of(languages, reached[place])
-        for side, (own, other) in enumerate(((forward, back), (back, forward))):
-            stored.fill(side, own, certain_of(own, other) & established)
+        stored.get_buffer("chosen").fill_(choice.chosen)
+        stored.get_buffer("established").fill_(choice.established)
+        own, second = (dictionary_of(languages, reached[place]) for place in (choice.chosen, choice.second))
+        for side in (0, 1):
+            certain = certain_of(own[side], own[1 - side], second[side]) & choice.established
+            told = self.corpus.told[:, [side, 1 - side]]
+            certain[told[:, 0]] = True
+            stored.fill(side, led_by(own[side], told), certain)
         return stored
 
     def write_model(self, folder: Path, product: nn.Module) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ganforge.kinds.text.translate.corpus import Corpus
 from ganforge.kinds.text.translate.dictionary import Pairs
 from ganforge.kinds.text.translate.model import Stored
-from ganforge.kinds.text.translate.starts import ADVERSARY, CHANCE, HALF
+from ganforge.kinds.text.translate.starts import ADVERSARY, AGREE, CHANCE, HALF
 from ganforge.measures.intervals import Estimate, measures_of, of_share, rival, rival_rows
 from ganforge.records import GRADES, Block, Evaluation, Meaning, Rows, Verdict
 
@@ -60,16 +60,16 @@ def evaluate_dictionary(stored: Stored, starts: Sequence[str], corpus: Corpus) -
     pairs, what = known_of(corpus)
     use = {name: np.arange(len(pairs)) for name in starts}
     from_alike = not len(corpus.unseen) and f"words written alike{HALF}" in starts
+    forward, back = (stored.translations(side).words[:, 0] for side in (0, 1))
     shares: dict[int, Estimate] = {}
     for place, name in enumerate(starts):
         judged = _unused(corpus, pairs) if name.endswith(HALF) and from_alike else pairs[use[name]]
-        hits = right(matches[place], judged)
+        hits = right(forward[:count] if place == chosen else matches[place], judged)
         if len(hits) >= FEWEST_JUDGED and not (from_alike and name == "words written alike"):
             shares[place] = of_share(int(hits.sum()), len(hits))
     own = chosen
     if chosen not in shares and starts[chosen] + HALF in starts:
         own = starts.index(starts[chosen] + HALF)
-    forward, back = (stored.translations(side).words[:, 0] for side in (0, 1))
     returned = back[forward[:count]] == np.arange(count)
     null = starts.index(CHANCE)
     agreements = {place: float((matches[place] == matches[chosen]).mean()) for place in range(len(starts))}
@@ -176,6 +176,9 @@ def _verdict(
         do = "Give more text, texts on one subject, or some pairs of words with --seeds."
         return Verdict("failed", f"{headline}.", (*sentences, do), False)
     grade = GRADES[sum(found.value < bound for bound in BOUNDS)] if found is not None else "fair"
+    if agreement.value < AGREE:
+        grade = GRADES[max(3, GRADES.index(grade))]
+        sentences.append("The beginnings agree on few words: trust the certain ones alone.")
     right_ = (
         f"{found.value:.0%} of known words are right" if found is not None else "how many words are right is unknown"
     )
