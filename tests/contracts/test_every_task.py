@@ -34,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fixtures"))
 from languages import write_languages
 from make import numbers, people, people_with_holes, pictures, visits, write_pictures
 from spoken import write_spoken
+from written import write_texts
 
 pytestmark = pytest.mark.slow
 TASKS = [(kind, task) for kind in kinds.KINDS for task in kinds.kind_named(kind).tasks]
@@ -122,6 +123,13 @@ def _languages(folder: Path) -> Path:
     return write_languages(folder / "languages", 1_000)
 
 
+def _texts(folder: Path) -> Path:
+    (folder / "captions").mkdir()
+    for name, scene in (("land", "road street field hill"), ("sea", "boat beach wave ship")):
+        write_texts(folder / "captions" / f"{name}.txt", 240, scene.split(), seed=len(name))
+    return folder / "captions"
+
+
 TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("pictures", "generate"): (_pictures, {"examples": 320}),
     ("pictures", "translate"): (_pairs, {"examples": 96, "settings": {"network.width": "4"}}),
@@ -136,6 +144,7 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("sounds", "vocode"): (_sounds, {"examples": 240}),
     ("sounds", "convert"): (_sounds, {"examples": 240}),
     ("sounds", "recognise"): (_few_labels, {"examples": 320}),
+    ("text", "generate"): (_texts, {"examples": 480, "settings": {"text.rounds": "2"}}),
     ("text", "translate"): (_languages, {"examples": 640}),
 }
 ONLY_SOMETIMES = {  # measures of other data or games: no pairs, enough rows to learn by likelihood, an adversary
@@ -143,7 +152,7 @@ ONLY_SOMETIMES = {  # measures of other data or games: no pairs, enough rows to 
     ("tables", "generate"): {"likelihood"},
     ("sounds", "vocode"): {"sharp_spectral_distance"},
 }
-DAMAGED = {"pictures": "not a picture", "tables": "", "points": "1\n2\n", "sounds": "not a sound", "text": "one line\n"}
+DAMAGED = {"pictures": "not a picture", "tables": "", "points": "1\n2\n", "sounds": "not a sound", "text": ""}
 
 
 @dataclass(frozen=True)

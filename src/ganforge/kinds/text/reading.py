@@ -6,6 +6,7 @@ from there by index, so memory stays flat at a million lines.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import mmap
@@ -13,6 +14,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -25,7 +27,7 @@ from ganforge.core.files import read_json_file
 from ganforge.errors import DataError
 from ganforge.kinds.text import BUILT_IN, COLUMNS, PLAIN
 from ganforge.kinds.text.docstrings import docstrings
-from ganforge.kinds.text.formats import MOST_BYTES, Columns, Notes, Record, records_of, refuse_other_encodings
+from ganforge.kinds.text.formats import BLOCK, MOST_BYTES, Columns, Notes, Record, records_of, refuse_other_encodings
 
 VERSION = 1  # of texts in the cache: a new number invalidates old ones
 FEWEST = 20  # different examples
@@ -80,7 +82,9 @@ class Lines(Sequence[str]):
 
     def __iter__(self) -> Iterator[str]:
         for first in range(0, len(self), AT_ONCE):
-            yield from self[first : first + AT_ONCE]
+            here = slice(first, first + AT_ONCE)
+            for start, end in zip(self.starts[here].tolist(), self.ends[here].tolist(), strict=True):
+                yield self.text[start:end].decode()
 
     def at(self, places: NDArray[np.integer] | NDArray[np.bool_]) -> Lines:
         """Return the examples at some places. Args: places (n,) indices, or (N,) which ones."""
@@ -130,10 +134,9 @@ def open_texts(
     """
     files, others = _files(source, label)
     asked = Columns(text, label)
-    states = [(str(path), name, path.stat().st_size, path.stat().st_mtime_ns) for path, name in files if path.is_file()]
-    words = json.dumps([VERSION, text, label, example, states or _built_in_state()])
+    words = json.dumps([VERSION, text, label, example, _state(source, files)])
     folder = kept_or_filled("text", words, lambda temporary: _fill(temporary, source, files, asked, example))
-    found = read_json_file(folder / "header.json", most_bytes=2**26)
+    found = read_json_file(folder / "header.json", most_bytes=2**23)
     names = tuple(found["labels"]) if len(found["labels"]) > 1 else ()
     whole = Lines.stored(folder, labelled=bool(names))
     different = len(np.unique(whole.digests))
@@ -141,7 +144,7 @@ def open_texts(
         raise DataError(
             f"{source!r} holds {different:,} different texts.",
             f"At least {fewest} are needed: a part is held out, to judge with.",
-            "Give more; an example is a line, or with --example paragraph what empty lines separate.",
+            "Give more, one on each line, or separated by empty lines with --example paragraph.",
         )
     held = _held_out(whole.digests, whole.labels)
     train, held_out = whole.at(~held), whole.at(held)
@@ -182,21 +185,22 @@ def _files(source: str, label: str | None) -> tuple[Files, list[str]]:
         names = [unicodedata.normalize("NFC", path.stem) for path in listing.found]
     else:
         names = [""] * len(parts)
-        others += ["Files lie beside subfolders, so neither are labels."] * (len(parts) > MOST_LABELS or len(parts) > 1)
-    if label == "none":
+        many = f"No labels: the folder holds more than {MOST_LABELS} files, or some beside subfolders."
+        others += [many] * (len(parts) > 1)
+    if label is not None:
+        if label != "none" and not all(path.suffix.lower() in COLUMNS for path in listing.found):
+            why = "The labels of a folder are its files or subfolders."
+            raise DataError(f"--label {label} was given.", why, "Leave it.")
         names = [""] * len(parts)
-    elif label is not None:
-        raise DataError(
-            f"--label {label} was given.", "The labels of a folder are its files or subfolders.", "Leave it."
-        )
     return list(zip(listing.found, names, strict=True)), others
 
 
-def _built_in_state() -> list[str]:
-    import scipy
-    import sklearn
-
-    return [np.__version__, scipy.__version__, sklearn.__version__]
+def _state(source: str, files: Files) -> list[Any]:
+    """Return what tells whether files are still as they were when they were read."""
+    if source in BUILT_IN:
+        return [version(package) for package in ("numpy", "scipy", "scikit-learn")]
+    states = [(path.absolute(), name, path.stat()) for path, name in files]
+    return [(str(path), name, state.st_size, state.st_mtime_ns) for path, name, state in states]
 
 
 # ---- the store -------------------------------------------------------------------------------------------------------
@@ -204,56 +208,40 @@ def _built_in_state() -> list[str]:
 
 def _fill(folder: Path, source: str, files: Files, asked: Columns, example: str | None) -> None:
     """Write all lines into `text`, choose what an example is, and write where each is."""
-    notes, labels, plain = Notes(), dict[str, int](), not any(path.suffix.lower() in COLUMNS for path, _ in files)
-    with (folder / "text").open("wb") as sink, (folder / "rows").open("wb") as table:
-        for path, name in files:
-            rows: list[tuple[int, int, int, bool]] = []
-            begins = True
-            for number, value, own in _records(source, path, asked, notes):
-                if not value:
-                    notes.note("empty lines", path, number)
-                    begins = True
-                    continue
-                kept = value if len(value) <= MOST_BYTES else _cut(value, path, number, notes)
-                sink.write(kept + b"\n")
-                rows.append((len(kept), labels.setdefault(own or name, len(labels)), number, begins))
-                begins = False
-                if len(rows) == AT_ONCE:
-                    np.array(rows, ROW).tofile(table)
-                    rows = []
-            np.array(rows, ROW).tofile(table)
+    notes = Notes()
+    order, lines = _write_lines(folder, source, files, asked, notes)
     refuse_other_encodings(notes, source)
-    lines = np.fromfile(folder / "rows", ROW)
-    (folder / "rows").unlink()
-    if not len(lines):
-        raise DataError(f"{source!r} holds no text.", "It is empty, or all of its lines are.", "Give another file.")
-    what, why = _example(lines, example, plain)
-    starts = np.cumsum(lines["length"].astype(np.int64) + 1) - lines["length"] - 1
-    ends = starts + lines["length"]
-    if what == "paragraph":
-        first = np.flatnonzero(lines["begins"])
-        starts, ends, lines = starts[first], ends[np.append(first[1:], len(lines)) - 1], lines[first]
-        long = int((ends - starts > MOST_BYTES).sum())
-        notes.note(CUT, files[0][0], int(lines["number"][np.argmax(ends - starts)]), long)
-        ends = np.minimum(ends, starts + MOST_BYTES)
-    order = sorted(labels)
     if len(order) > MOST_LABELS:
         raise DataError(
             f"{source!r} has {len(order):,} different labels.", f"At most {MOST_LABELS} can be learned.",
             "Name another column with --label, or say --label none.",
         )  # fmt: skip
-    rank = np.array([order.index(name) for name in labels], np.int64)
+    if not len(lines):
+        raise DataError(f"{source!r} holds no text.", "It is empty, or all of its lines are.", "Give another file.")
+    what, why = _example(lines, example, plain=not any(path.suffix.lower() in COLUMNS for path, _ in files))
+    starts = np.cumsum(lines["length"].astype(np.int64) + 1) - lines["length"] - 1
+    ends = starts + lines["length"]
+    if what == "paragraph":
+        first = np.flatnonzero(lines["begins"])
+        starts, ends, lines = starts[first], ends[np.append(first[1:], len(lines)) - 1], lines[first]
+        del notes.counts[EMPTY]  # they separate paragraphs
+    with (folder / "text").open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        for place in np.flatnonzero(ends - starts > MOST_BYTES).tolist():  # paragraphs, from one character to another
+            start = int(starts[place])
+            ends[place] = start + len(text[start : start + MOST_BYTES].decode(errors="ignore").encode())
+            notes.note(CUT, Path(source), int(lines["number"][place]))
+        bounds = zip(starts.tolist(), ends.tolist(), strict=True)
+        digests = np.fromiter((_digest(text[start:end]) for start, end in bounds), np.uint64, len(starts))
     np.save(folder / "starts.npy", starts)
     np.save(folder / "numbers.npy", lines["number"].astype(np.int64))
-    np.save(folder / "labels.npy", rank[lines["label"]].astype(np.uint8))
-    digests, ends, scripts = _survey(folder / "text", starts, ends)
+    np.save(folder / "labels.npy", lines["label"].astype(np.uint8))
     np.save(folder / "digests.npy", digests)
     np.save(folder / "ends.npy", ends)
     found = {
         "example": what,
         "why": why,
         "files": len(files),
-        "scripts": scripts,
+        "scripts": _scripts(folder / "text"),
         "labels": order,
         "met": dict(notes.counts),
         "first": notes.first,
@@ -261,21 +249,49 @@ def _fill(folder: Path, source: str, files: Files, asked: Columns, example: str 
     (folder / "header.json").write_text(json.dumps(found), "utf-8")
 
 
-CUT = f"texts longer than {MOST_BYTES:,} bytes, which were cut there"
+def _write_lines(
+    folder: Path, source: str, files: Files, asked: Columns, notes: Notes
+) -> tuple[list[str], NDArray[Any]]:
+    """Write all lines but empty ones into `text`. Returns: the labels in order; (N,) of ROW, `label` in that order."""
+    labels: dict[str, int] = {}
+    with (folder / "text").open("wb") as sink, (folder / "rows").open("wb") as table:
+        for path, name in files:
+            rows: list[tuple[int, int, int, bool]] = []
+            before, begins = sink.tell(), True
+            for number, value, own in _records(source, path, asked, notes):
+                if not value:
+                    notes.note(EMPTY, path, number)
+                    begins = True
+                    continue
+                kept = value if len(value) <= MOST_BYTES else value[:MOST_BYTES].decode(errors="ignore").encode()
+                notes.note(CUT, path, number, count=kept is not value)
+                sink.write(kept + b"\n")
+                rows.append((len(kept), labels.setdefault(own or name, len(labels)), number, begins))
+                begins = False
+                if len(rows) == AT_ONCE:
+                    np.array(rows, ROW).tofile(table)
+                    rows = []
+            np.array(rows, ROW).tofile(table)
+            notes.note("Files without text", path, 1, count=sink.tell() == before)
+    lines, order = np.fromfile(folder / "rows", ROW), sorted(labels)
+    (folder / "rows").unlink()
+    rank = {name: place for place, name in enumerate(order)}
+    lines["label"] = np.array([rank[name] for name in labels] or [0])[lines["label"]]
+    return order, lines
+
+
+CUT = f"Texts longer than {MOST_BYTES:,} bytes, which were cut there"
+EMPTY = "Lines and values without text"
 
 
 def _records(source: str, path: Path, asked: Columns, notes: Notes) -> Iterator[Record]:
     if source in BUILT_IN:
+        asked.refuse_any(path, "It comes along as lines.")
         return (Record(number, line.encode()) for number, line in enumerate(docstrings(), 1))
     return records_of(path, asked, notes)
 
 
-def _cut(value: bytes, path: Path, number: int, notes: Notes) -> bytes:
-    notes.note(CUT, path, number)
-    return value[:MOST_BYTES].decode(errors="ignore").encode()
-
-
-def _example(lines: NDArray[Any], pinned: str | None, plain: bool) -> tuple[str, str]:
+def _example(lines: NDArray[Any], pinned: str | None, *, plain: bool) -> tuple[str, str]:
     """Choose what one example is. Returns: "line", "paragraph" or "value", and why."""
     if not plain:
         if pinned == "paragraph":
@@ -290,34 +306,23 @@ def _example(lines: NDArray[Any], pinned: str | None, plain: bool) -> tuple[str,
     return "line", "each line stands by itself" if per < A_PARAGRAPH[0] else "no empty lines separate paragraphs"
 
 
-def _survey(
-    path: Path, starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> tuple[NDArray[np.uint64], NDArray[np.int64], dict[str, float]]:
-    """Read all examples once. Returns: (N,) hashes; (N,) ends at whole characters; shares of letters by script."""
-    digests = np.empty(len(starts), np.uint64)
-    ends = ends.copy()
-    characters = np.zeros(0x110000, np.int64)
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-        for first in range(0, len(starts), AT_ONCE):
-            block: list[bytes] = []
-            bounds = zip(starts[first : first + AT_ONCE].tolist(), ends[first : first + AT_ONCE].tolist(), strict=True)
-            for place, (start, end) in enumerate(bounds, first):
-                value = text[start:end]
-                if end - start >= MOST_BYTES:  # a paragraph that was cut, perhaps inside a character
-                    value = value.decode(errors="ignore").encode()
-                    ends[place] = start + len(value)
-                digests[place] = int.from_bytes(hashlib.blake2b(value, digest_size=8).digest(), "little")
-                block.append(value)
-            codes = np.frombuffer(b"".join(block).decode().encode("utf-32-le"), np.uint32)
-            found, counts = np.unique(codes, return_counts=True)
-            characters[found] += counts
+def _digest(value: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(value, digest_size=8).digest(), "little")
+
+
+def _scripts(path: Path) -> dict[str, float]:
+    """Return the shares of letters by script, as Unicode names letters."""
+    counts = np.zeros(0x110000, np.int64)  # of each character
+    with path.open("rb") as file:
+        for block in codecs.iterdecode(iter(lambda: file.read(BLOCK), b""), "utf-8"):
+            found = np.bincount(np.frombuffer(block.encode("utf-32-le"), np.uint32))
+            counts[: len(found)] += found
     scripts: Counter[str] = Counter()
-    for code in np.flatnonzero(characters).tolist():
+    for code in np.flatnonzero(counts).tolist():
         if chr(code).isalpha():
-            scripts[unicodedata.name(chr(code), "OTHER").split()[0].capitalize()] += int(characters[code])
-    letters = max(1, scripts.total())
-    shares = {name: count / letters for name, count in scripts.most_common() if count >= SMALL_SHARE * letters}
-    return digests, ends, shares
+            scripts[unicodedata.name(chr(code), "OTHER").split()[0].capitalize()] += int(counts[code])
+    letters = scripts.total()
+    return {name: count / letters for name, count in scripts.most_common() if count >= SMALL_SHARE * letters}
 
 
 # ---- two parts, and what is told -------------------------------------------------------------------------------------
@@ -348,7 +353,7 @@ def _counted(names: tuple[str, ...], labels: NDArray[np.int64] | None) -> dict[s
 
 def _warnings(passport: Mapping[str, Any]) -> list[str]:
     """Return sentences on what was found."""
-    words = [f"{count:,} {what} (first: {passport['first'][what]})." for what, count in passport["met"].items()]
+    words = [f"{what}: {count:,} (first: {passport['first'][what]})." for what, count in passport["met"].items()]
     if passport["repeated"]:
         words.append(f"{passport['repeated']:,} of {passport['texts']:,} texts repeat others.")
     if len(passport["scripts"]) > 1:
