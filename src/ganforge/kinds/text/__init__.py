@@ -127,10 +127,16 @@ KIND = Kind(
     nouns="texts",
     forms="text (.txt, .jsonl), a folder of such files",
     built_in=BUILT_IN,
-    tasks={"generate": "ganforge.kinds.text.generate.task:Generate"},
+    tasks={
+        "generate": "ganforge.kinds.text.generate.task:Generate",
+        "translate": "ganforge.kinds.text.translate.task:Translate",
+    },
     recognises=recognises,
     keep=keep,
-    models={"generate": "ganforge.kinds.text.generate.model:load_writer"},
+    models={
+        "generate": "ganforge.kinds.text.generate.model:load_writer",
+        "translate": "ganforge.kinds.text.translate.model:load_dictionary",
+    },
     options=(
         Option(
             "text", ("train",), str, "COLUMN", "The column of a .csv, .tsv, .jsonl or .parquet that is learned.", "text"
@@ -155,7 +161,18 @@ KIND = Kind(
             "strength", ("sample",), float, "S", "Of texts: how much discriminators correct, from 0 to 1.", "1",
             within=(0, 1),
         ),
+        Option(
+            "seeds", ("train",), str, "FILE", "Of translation: pairs of words that are known, one a line.", "pairs.tsv"
+        ),
+        Option(
+            "word", ("apply",), str, "WORD", "Of a dictionary: one word, instead of DATA.", "chien", counts=True
+        ),
+        Option("to", ("apply",), str, "LANGUAGE", "Of a dictionary: the language that is wanted.", "fr"),
     ),
     extra="text",
-    writes={"sample": "a .txt, .jsonl or .csv file"},
+    applies_to="of text a list of words, one a line, or a text that is translated word by word",
+    writes={
+        "sample": "a .txt, .jsonl or .csv file",
+        "apply": "of a dictionary a .csv or .json file, or a .txt file of a text",
+    },
 )  # fmt: skip
