@@ -1,0 +1,1 @@
+"""New texts like those that were given."""
