@@ -120,6 +120,16 @@ def test_plan_trains_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_plan_tells_what_is_remarkable_about_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a run would note before it trains is known before anybody waits for it."""
+    monkeypatch.chdir(tmp_path)
+    np.save("cloud.npy", np.repeat(np.random.default_rng(0).normal(size=(120, 2)), 3, axis=0))
+    assert main(["plan", "cloud.npy", "--examples", "640"]) == 0
+    assert "240 of 360 points" in " ".join(capsys.readouterr().out.split())
+
+
 def test_bad_data_and_bad_settings_leave_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -84,8 +84,7 @@ def _train(
         with founded(run, request.source, force=force) as folder:
             _write_beginning(folder, job, given=None if isinstance(source, str | Path) else Path(request.source))
             tell.observers, tell.run = _observers(folder, observers, tensorboard), folder  # the job keeps this one
-            for sentence in job.passport.get("warnings", ()):
-                tell("warned", sentence=sentence)
+            _tell_warnings(job, tell)
             return _go(folder, job, tell, crew)
 
 
@@ -128,13 +127,23 @@ def _resume(
         return _go(folder, job, tell, crew)
 
 
-def plan(source: object, **asked: Any) -> Recipe:
+def plan(source: object, *, observers: Sequence[Observer] = (), **asked: Any) -> Recipe:
     """Plan what `train` would do with this data on this machine: every choice with its reason. Train nothing.
 
-    Args: source and asked as for `train`. Raises: DataError, RecipeError.
+    Args: source and asked as for `train`; observers are told what is remarkable about the data.
+    Raises: DataError, RecipeError.
     """
+    tell = Teller(tuple(observers))
     with requested(source, asked) as request:
-        return with_guard(task_for(request).plan(request, Teller(())).recipe)
+        job = task_for(request).plan(request, tell)
+        _tell_warnings(job, tell)
+        return with_guard(job.recipe)
+
+
+def _tell_warnings(job: Job, tell: Teller) -> None:
+    """Tell what is remarkable about the data: what was left out, and what is too little."""
+    for sentence in job.passport.get("warnings", ()):
+        tell("warned", sentence=sentence)
 
 
 def evaluate(run: str | Path) -> dict[str, Any]:

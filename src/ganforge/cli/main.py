@@ -150,8 +150,11 @@ def plan(
     asked: dict[str, Any],
 ) -> None:
     """Show every choice for DATA with its reason; train nothing."""
-    recipe = ganforge.plan(data, seed=seed, **asked)
-    ending.tell_plan(recipe, data, out, Console(), force=force)
+    from ganforge.cli.live import Facts
+
+    facts = Facts()
+    recipe = ganforge.plan(data, seed=seed, observers=(facts,), **asked)
+    ending.tell_plan(recipe, data, out, Console(), force=force, warnings=facts.warnings)
 
 
 @app.command(cls=_Verb, epilog=_examples("ganforge resume runs/digits-1  after Ctrl-C, a crash or a power cut"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -37,10 +38,12 @@ def tell_result(trained: TrainedRun, console: Console) -> None:
         console.print("\nThe target of --until was not reached.", style="yellow", soft_wrap=True)
 
 
-def tell_plan(recipe: Recipe, data: str, out: Path | None, console: Console, *, force: bool) -> None:
+def tell_plan(
+    recipe: Recipe, data: str, out: Path | None, console: Console, *, force: bool, warnings: Sequence[str] = ()
+) -> None:
     """Print every choice; first, if the kind supports it, write what was found in the data to a file to correct.
 
-    Args: data as it was typed; out where the file belongs, by default plan.json.
+    Args: data as it was typed; out where the file belongs, by default plan.json; warnings about the data, in sentences.
     Raises: InputError for `out` if there is nothing to write; as `Kind.write_plan`.
     """
     train, place = f"ganforge train {quote(data)}", out or Path("plan.json")
@@ -56,6 +59,8 @@ def tell_plan(recipe: Recipe, data: str, out: Path | None, console: Console, *, 
             "Leave it out.",
         )
     tables.print_plan(recipe, console)
+    for warning in warnings:
+        tables.say(warning, console, style="yellow")
     if isinstance(written, StorageError):  # where nothing can be written, the plan is still printed
         raise written
     if written is None:

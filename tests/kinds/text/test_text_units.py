@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ganforge.kinds.text import units as units_of_text
 from ganforge.kinds.text.docstrings import docstrings
 from ganforge.kinds.text.units import BYTES, FIRST, NAMES, Units, choose_units, split_words
 
@@ -79,28 +80,29 @@ def test_the_choice_has_its_reason(lines: list[str], name: str, words: str) -> N
     assert (units.name, words in why) == (name, True), why
 
 
-def test_large_mixed_text_is_written_in_subwords() -> None:
+def test_large_mixed_text_is_written_in_subwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(units_of_text, "LARGE", 50_000)
     random = np.random.default_rng(0)
     stems = ["ver", "über", "tion", "keit", "anti", "graph", "ness", "ология", "мир"]
-    lines = [" ".join("".join(random.choice(stems, 6)) for _ in range(40)) for _ in range(1200)]
-    units, why = choose_units(lines, most=300)
+    lines = [" ".join("".join(random.choice(stems, 6)) for _ in range(20)) for _ in range(150)]
+    units, why = choose_units(lines, most=100)
     assert units.name == "subwords" and "pieces of words" in why
-    assert units.size <= FIRST + 300 and units.decode(units.encode(lines[0])) == lines[0]
+    assert units.size <= FIRST + 100 and units.decode(units.encode(lines[0])) == lines[0]
 
 
 def test_subwords_are_the_same_with_any_number_of_threads() -> None:
     program = (
-        "from ganforge.kinds.text.units import *; from ganforge.kinds.text.docstrings import docstrings;"
-        "print(learn_subwords(docstrings()[:1500], 500).digest)"
+        "import argparse, inspect; from ganforge.kinds.text.units import learn_subwords;"
+        "print(learn_subwords(inspect.getsource(argparse).splitlines(), 500).digest)"
     )
     found = {
         subprocess.run(
             [sys.executable, "-c", program], env={**os.environ, "RAYON_NUM_THREADS": threads}, check=True,
             capture_output=True, text=True,
-        ).stdout.strip()
+        ).stdout
         for threads in ("1", "3")
     }  # fmt: skip
-    assert found == {UNITS["subwords"].digest}
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize(

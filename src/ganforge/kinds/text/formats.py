@@ -9,7 +9,7 @@ import codecs
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -21,18 +21,18 @@ from ganforge.errors import DataError, did_you_mean
 BLOCK = 2**20  # bytes that are read at once
 MOST_BYTES = 2**16  # of an example: the rest is cut off
 MOST_ROW = 2**24  # bytes of a line of .jsonl, .csv and .tsv, which may hold much besides
-HEAD = 200  # rows that a column is chosen from
-WIDE_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-HIGH_SHARE = 1 / 3  # of the bytes of lines that are not UTF-8, above which they are not Western European either
+HEAD = 200  # rows that the columns are found in
+HIGH_SHARE = 1 / 3  # of the bytes of lines that are not UTF-8, above which they are not Windows-1252 either
 TEXT_NAMES = ("text", "sentence", "caption", "review", "comment", "content", "document", "message", "body")
 LABEL_NAMES = ("label", "labels", "class", "category", "style", "sentiment")
 PROSE = 20  # characters that values of a column of prose have on average
+FOREIGN = "lines that are not UTF-8, read as Windows-1252"
 
 
 class Record(NamedTuple):
-    """One value as it was read."""
+    """One value of a file."""
 
-    number: int  # of its line or row in the file, from 1 on
+    number: int  # of its line or row, from 1 on
     value: bytes  # UTF-8; empty for an empty line or a missing value
     label: str | None = None  # of the label column
 
@@ -43,8 +43,8 @@ class Notes:
 
     counts: Counter[str] = field(default_factory=Counter)
     first: dict[str, str] = field(default_factory=dict)
-    high: int = 0  # bytes from 128 on, of lines that are not UTF-8
-    foreign: int = 0  # all bytes of such lines but for white space
+    foreign: int = 0  # bytes but for white space of lines that are not UTF-8
+    high: int = 0  # those of them that are not ASCII
 
     def note(self, what: str, path: Path, number: int, count: int = 1) -> None:
         if count:
@@ -59,12 +59,25 @@ class Columns:
     text: str | None = None
     label: str | None = None
 
+    def refuse_any(self, path: Path, why: str) -> None:
+        """Refuse names of columns where there are none. Raises: DataError."""
+        label = None if self.label == "none" else self.label
+        if (given := self.text or label) is not None:
+            flag = "--text" if self.text else "--label"
+            raise DataError(f"{flag} {given} was given, and {str(path)!r} has no columns.", why, "Leave it.")
+
 
 def records_of(path: Path, asked: Columns, notes: Notes) -> Iterator[Record]:
     """Yield the records of a file. Raises: DataError, with file and line, if it cannot be read."""
+    rows_of = _READERS.get(path.suffix.lower())
     try:
-        yield from _READERS.get(path.suffix.lower(), _plain)(path, asked, notes)
-    except (OSError, UnicodeError, csv.Error, *DAMAGED) as error:
+        if rows_of is not None:
+            yield from _columns(path, rows_of(path, notes), asked, notes)
+            return
+        asked.refuse_any(path, "Its lines are the text.")
+        for number, line in enumerate(lines_of(path, notes, MOST_BYTES), 1):
+            yield Record(number, b"" if not line.strip() or line.decode(errors="ignore").isspace() else line)
+    except DAMAGED as error:
         raise DataError(
             f"{str(path)!r} cannot be read: {error}.", "It may be damaged.", "Give another file."
         ) from error
@@ -79,23 +92,31 @@ def lines_of(path: Path, notes: Notes, most: int) -> Iterator[bytes]:
     A line that is not UTF-8 is read as Windows-1252, and counted. Raises: DataError for a binary file.
     """
     with path.open("rb") as file:
-        start = file.read(BLOCK)
-        blocks: Iterator[bytes] = chain([start], iter(lambda: file.read(BLOCK), b""))
-        if start.startswith(WIDE_MARKS):
-            wide = "UTF-32" if start.startswith(WIDE_MARKS[:2]) else "UTF-16"
-            notes.note(wide, path, 1)
+        mark = file.read(4)
+        wide = next((name for name in ("UTF-32", "UTF-16") if mark.startswith(_MARKS[name])), None)
+        file.seek(len(codecs.BOM_UTF8) if mark.startswith(codecs.BOM_UTF8) else 0)
+        if wide or file.tell():
+            notes.note(f"byte order mark of {wide or 'UTF-8'}", path, 1)
+        blocks = iter(lambda: file.read(BLOCK), b"")
+        if wide:
             blocks = (text.encode() for text in codecs.iterdecode(blocks, wide))
-        elif start.startswith(codecs.BOM_UTF8):
-            notes.note("UTF-8 with a byte order mark", path, 1)
-            blocks = chain([start[len(codecs.BOM_UTF8) :]], iter(lambda: file.read(BLOCK), b""))
-        returns = b"\r" in start and b"\n" not in start
-        for number, line in enumerate(_split(blocks, b"\r" if returns else b"\n", most), 1):
+        start = next(blocks, b"")
+        end = b"\r" if b"\r" in start and b"\n" not in start else b"\n"
+        for number, line in enumerate(_split(chain([start], blocks), end, most), 1):
             if b"\0" in line:
-                raise _binary(path, number)
+                raise DataError(
+                    f"{str(path)!r} is not text: line {number:,} holds a byte of value 0.",
+                    "A binary file has such bytes, or UTF-16 without a byte order mark.", "Give text in UTF-8.",
+                )  # fmt: skip
             if line.endswith(b"\r"):
                 notes.note("lines that end with CR LF", path, number)
-                line = line[:-1]  # noqa: PLW2901
-            yield line if line.isascii() else _utf8(line, path, number, notes)
+            yield _utf8(line.removesuffix(b"\r"), path, number, notes)
+
+
+_MARKS = {
+    "UTF-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+    "UTF-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+}
 
 
 def _split(blocks: Iterator[bytes], end: bytes, most: int) -> Iterator[bytes]:
@@ -111,14 +132,16 @@ def _split(blocks: Iterator[bytes], end: bytes, most: int) -> Iterator[bytes]:
 
 
 def _utf8(line: bytes, path: Path, number: int, notes: Notes) -> bytes:
+    if line.isascii():
+        return line
     try:
         line.decode()
     except UnicodeDecodeError as error:
-        if error.reason == "unexpected end of data" and len(line) > MOST_BYTES:  # a longer line, which is cut
+        if error.reason == "unexpected end of data" and len(line) > MOST_BYTES:  # it is cut there
             return line
-        notes.note("lines that are not UTF-8, read as Windows-1252", path, number)
-        notes.high += sum(byte >= 128 for byte in line)
-        notes.foreign += len(line) - sum(map(line.count, (b" ", b"\t")))
+        notes.note(FOREIGN, path, number)
+        notes.foreign += len(line) - line.count(b" ")
+        notes.high += len(line) - len(line.decode("ascii", "ignore"))
         try:
             return line.decode("cp1252").encode()
         except UnicodeDecodeError:
@@ -128,29 +151,12 @@ def _utf8(line: bytes, path: Path, number: int, notes: Notes) -> bytes:
 
 def refuse_other_encodings(notes: Notes, source: str) -> None:
     """Refuse text whose lines are neither UTF-8 nor likely to be Windows-1252. Raises: DataError."""
-    what = "lines that are not UTF-8, read as Windows-1252"
-    if notes.counts[what] and notes.high > HIGH_SHARE * notes.foreign:
+    if notes.high > HIGH_SHARE * notes.foreign:
         raise DataError(
-            f"{source!r} is not UTF-8 ({notes.first[what]}).",
+            f"{source!r} is not UTF-8 ({notes.first[FOREIGN]}).",
             "Most of its letters are not ASCII, so it is not Windows-1252 either: its encoding is not known.",
             "Convert it, for example: iconv -f GB18030 -t UTF-8 old.txt > new.txt",
         )
-
-
-def _binary(path: Path, number: int) -> DataError:
-    return DataError(
-        f"{str(path)!r} is not text: line {number:,} holds a byte of value 0.",
-        "A binary file has such bytes, or UTF-16 without a byte order mark.",
-        "Give text in UTF-8.",
-    )
-
-
-def _plain(path: Path, asked: Columns, notes: Notes) -> Iterator[Record]:
-    if asked.text is not None or asked.label not in (None, "none"):
-        given = f"--text {asked.text}" if asked.text is not None else f"--label {asked.label}"
-        raise DataError(f"{given} was given, and {str(path)!r} has no columns.", "Its lines are the text.", "Leave it.")
-    for number, line in enumerate(lines_of(path, notes, MOST_BYTES), 1):
-        yield Record(number, b"" if not line.strip() or line.decode(errors="ignore").isspace() else line)
 
 
 # ---- columns ---------------------------------------------------------------------------------------------------------
@@ -162,35 +168,31 @@ def _columns(path: Path, rows: Iterator[Row], asked: Columns, notes: Notes) -> I
     """Yield the text and the label of rows."""
     head = list(islice(rows, HEAD))
     names = list(dict.fromkeys(name for _, row in head for name in row))
-    text = _text_column(path, names, [row for _, row in head], asked.text)
-    label = _label_column(path, names, asked.label)
+    for given in (asked.text, None if asked.label == "none" else asked.label):
+        if given is not None and given not in names:
+            raise DataError(f"{str(path)!r} has no column {given!r}.", did_you_mean(given, names))
+    text = asked.text or _text_column(path, names, [row for _, row in head])
+    label = asked.label or next((name for name in names if name.lower() in LABEL_NAMES and name != text), None)
     for number, row in chain(head, rows):
         value = row.get(text)
-        if not isinstance(value, str) or not value.strip():
-            notes.note("rows without a text", path, number, count=isinstance(value, str) or value is None)
-            if not isinstance(value, str | None):
-                raise DataError(
-                    f"{text!r} of {str(path)!r}, line {number:,}, is {value!r:.60}.", "A text was expected.",
-                    "Name another column with --text, or mend the line.",
-                )  # fmt: skip
-            continue
-        own = None if label is None or row.get(label) is None else str(row[label])
-        yield Record(number, value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode(), own)
+        if not isinstance(value, str | None):
+            raise DataError(
+                f"{text!r} of {str(path)!r}, line {number:,}, is {value!r:.60}.", "A text was expected.",
+                "Name another column with --text, or mend the line.",
+            )  # fmt: skip
+        value = (value or "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # no half characters
+        own = row.get(label) if label is not None else None
+        yield Record(number, value.encode() if value.strip() else b"", None if own is None else str(own))
 
 
-def _text_column(path: Path, names: list[str], head: list[Mapping[str, Any]], asked: str | None) -> str:
-    """Find the column of the text: the one that is named, called so, or alone of its kind. Raises: DataError."""
-    if asked is not None:
-        if asked not in names:
-            raise DataError(f"{str(path)!r} has no column {asked!r}.", did_you_mean(asked, names))
-        return asked
-    values = {
-        name: [row[name] for row in head if isinstance(row.get(name), str) and row[name].strip()] for name in names
-    }
+def _text_column(path: Path, names: list[str], head: list[Mapping[str, Any]]) -> str:
+    """Find the column of the text: the one that is called so, or alone of its kind. Raises: DataError."""
+    values = {name: [one for row in head if isinstance(one := row.get(name), str) and one.strip()] for name in names}
     words = {name: own for name, own in values.items() if own and not all(map(_is_number, own))}
     called = [name for name in words if name.lower() in TEXT_NAMES]
-    prose = [name for name, own in words.items() if _is_prose(own)]
-    found = called if len(called) == 1 else prose if prose else list(words)
+    long = [name for name, own in words.items() if sum(map(len, own)) >= PROSE * len(own)]
+    prose = [name for name in long if 2 * len(set(words[name])) > len(words[name])]
+    found = called if len(called) == 1 else prose or list(words)
     if len(found) != 1:
         several = f"several columns that may be the text: {', '.join(found)}" if found else "no column of text"
         raise DataError(
@@ -201,18 +203,6 @@ def _text_column(path: Path, names: list[str], head: list[Mapping[str, Any]], as
     return found[0]
 
 
-def _label_column(path: Path, names: list[str], asked: str | None) -> str | None:
-    if asked == "none":
-        return None
-    if asked is not None and asked not in names:
-        raise DataError(f"{str(path)!r} has no column {asked!r}.", did_you_mean(asked, names))
-    return asked or next((name for name in names if name.lower() in LABEL_NAMES), None)
-
-
-def _is_prose(values: Sequence[str]) -> bool:
-    return sum(map(len, values)) >= PROSE * len(values) and 2 * len(set(values)) > len(values)
-
-
 def _is_number(value: str) -> bool:
     try:
         float(value)
@@ -221,84 +211,63 @@ def _is_number(value: str) -> bool:
     return True
 
 
-def _json_lines(path: Path, asked: Columns, notes: Notes) -> Iterator[Record]:
-    def rows() -> Iterator[Row]:
-        for number, line in enumerate(_whole_lines(path, notes), 1):
-            if not line.strip():
-                continue
-            try:
-                content = json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as error:
-                raise DataError(
-                    f"Line {number:,} of {str(path)!r} is not JSON: {error}.", "Each line is one object.", "Mend it."
-                ) from error
-            if not isinstance(content, dict | str):
-                raise DataError(
-                    f"Line {number:,} of {str(path)!r} holds {line[:40].decode(errors='replace')}.",
-                    'A line is an object, such as {"text": "..."}, or a string.', "Mend it.",
-                )  # fmt: skip
-            yield number, content if isinstance(content, dict) else {"text": content}
-
-    yield from _columns(path, rows(), asked, notes)
-
-
-def _table(path: Path, asked: Columns, notes: Notes) -> Iterator[Record]:
-    lines = (line.decode() for line in _whole_lines(path, notes))
-    first = next(lines, "")
-    separator = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
-    reader = csv.reader((f"{line}\n" for line in chain([first], lines)), delimiter=separator, strict=True)
-
-    def rows() -> Iterator[Row]:
-        try:
-            names = [name.strip() for name in next(reader, [])]
-            for cells in reader:
-                if len(cells) > len(names):
-                    raise DataError(
-                        f"Line {reader.line_num:,} of {str(path)!r} has {len(cells)} cells, the first {len(names)}.",
-                        "A text with commas stands in quotation marks.", "Mend the line.",
-                    )  # fmt: skip
-                yield reader.line_num, dict(zip(names, cells, strict=False))
-        except csv.Error as error:
-            raise DataError(
-                f"Line {reader.line_num:,} of {str(path)!r} cannot be read: {error}.",
-                "A quotation mark may not be closed, or a cell is longer than 131,072 characters.", "Mend it.",
-            ) from error  # fmt: skip
-
-    yield from _columns(path, rows(), asked, notes)
-
-
 def _whole_lines(path: Path, notes: Notes) -> Iterator[bytes]:
     """Yield lines that must not be cut. Raises: DataError for one that is too long."""
     for number, line in enumerate(lines_of(path, notes, MOST_ROW), 1):
         if len(line) > MOST_ROW:
             raise DataError(
                 f"Line {number:,} of {str(path)!r} has more than {MOST_ROW:,} bytes.",
-                "It may have lost its line ends.",
-                "Write one example a line.",
+                "It may have lost its line ends.", "Write one example a line.",
             )  # fmt: skip
         yield line
 
 
-def _parquet(path: Path, asked: Columns, notes: Notes) -> Iterator[Record]:
+def _json_rows(path: Path, notes: Notes) -> Iterator[Row]:
+    for number, line in enumerate(_whole_lines(path, notes), 1):
+        try:
+            content = json.loads(line) if line.strip() else {}
+        except (json.JSONDecodeError, RecursionError) as error:
+            what = f"Line {number:,} of {str(path)!r} is not JSON: {error}."
+            raise DataError(what, "Each line is one object.", "Mend it.") from error
+        if not isinstance(content, dict | str):
+            what = f"Line {number:,} of {str(path)!r} holds {line[:40].decode(errors='replace')}."
+            raise DataError(what, 'A line is an object, such as {"text": "..."}, or a string.', "Mend it.")
+        yield number, content if isinstance(content, dict) else {"text": content}
+
+
+def _csv_rows(path: Path, notes: Notes) -> Iterator[Row]:
+    lines = (line.decode() for line in _whole_lines(path, notes))
+    first = next(lines, "")
+    separator = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
+    reader = csv.reader((f"{line}\n" for line in chain([first], lines)), delimiter=separator, strict=True)
+    try:
+        names = [name.strip() for name in next(reader, [])]
+        for cells in reader:
+            if len(cells) > len(names):
+                what = f"Line {reader.line_num:,} of {str(path)!r} has {len(cells)} cells, the first {len(names)}."
+                raise DataError(what, "A text with commas stands in quotation marks.", "Mend the line.")
+            yield reader.line_num, dict(zip(names, cells, strict=False))
+    except csv.Error as error:
+        raise DataError(
+            f"Line {reader.line_num:,} of {str(path)!r} cannot be read: {error}.",
+            "A quotation mark may not be closed, or a cell is longer than 131,072 characters.", "Mend it.",
+        ) from error  # fmt: skip
+
+
+def _parquet_rows(path: Path, notes: Notes) -> Iterator[Row]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(path)
-    first = next(file.iter_batches(HEAD), None)
-    names = [] if first is None else first.schema.names
-    text = _text_column(path, names, [] if first is None else first.to_pylist(), asked.text)
-    label = _label_column(path, names, asked.label)
-    chosen = [text] if label is None else [text, label]
-
-    def rows() -> Iterator[Row]:
-        batches = file.iter_batches(8192, columns=chosen)
-        yield from enumerate((row for batch in batches for row in batch.to_pylist()), 1)
-
-    yield from _columns(path, rows(), Columns(text, label or "none"), notes)
+    simple = (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary, pa.types.is_integer)
+    names = [column.name for column in file.schema_arrow if any(is_simple(column.type) for is_simple in simple)]
+    batches = file.iter_batches(8192, columns=names)
+    return enumerate((row for batch in batches for row in batch.to_pylist()), 1)
 
 
-_READERS: dict[str, Callable[[Path, Columns, Notes], Iterator[Record]]] = {
-    ".jsonl": _json_lines,
-    ".csv": _table,
-    ".tsv": _table,
-    ".parquet": _parquet,
+_READERS: dict[str, Callable[[Path, Notes], Iterator[Row]]] = {
+    ".jsonl": _json_rows,
+    ".csv": _csv_rows,
+    ".tsv": _csv_rows,
+    ".parquet": _parquet_rows,
 }

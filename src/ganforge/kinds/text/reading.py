@@ -333,12 +333,10 @@ def _held_out(digests: NDArray[np.uint64], labels: NDArray[np.int64] | None) -> 
     spared: list[NDArray[np.uint64]] = []
     for label in np.unique(of):
         different, counts = np.unique(digests[of == label], return_counts=True)
-        room = max(1, round(share * counts.sum()))
-        rare = counts <= max(1, MOST_COPIES * room)
+        rare = counts <= max(1, MOST_COPIES * share * counts.sum())
         different, counts = different[rare], counts[rare]
-        spared.append(
-            different[: int(np.searchsorted(np.cumsum(counts), room)) + 1] if len(different) > 1 else different[:0]
-        )
+        last = int(np.searchsorted(np.cumsum(counts), round(share * counts.sum()))) + 1
+        spared.append(different[: min(last, len(different) - 1)])
     return np.isin(digests, np.concatenate(spared))
 
 

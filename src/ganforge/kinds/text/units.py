@@ -13,9 +13,10 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import numpy as np
@@ -38,7 +39,6 @@ BLANKS = 0.5  # share of lines with a blank inside, from which on there are word
 WORDS_A_LINE = 3.0
 COVERED = 0.85  # share of running words that have a unit of their own
 LARGE = 1_000_000  # characters from which on subwords can be learned
-AT_ONCE = 10_000  # texts that are encoded in parallel
 
 _PUNCTUATION = (
     r"!-/:-@\[-`{-~\u00a1-\u00bf\u00d7\u00f7\u2000-\u200b\u200e-\u2bff\u3000-\u303f\uff00-\uff0f\uff1a-\uff20"
@@ -96,40 +96,35 @@ class Units:
     def _tokenizer(self) -> Tokenizer:
         return _tokenizer_of(self.spelled, self.merges)
 
-    @property
-    def _blank(self) -> str:
-        return "" if self.name == "characters" else " "
+    @cached_property
+    def _units_of(self) -> Callable[[str], tuple[int, ...]]:
+        """(piece) -> its units; those of frequent pieces are kept."""
 
-    def split(self, text: str) -> list[str]:
-        """Split a text into what has a unit of its own if it is frequent; of characters and words only."""
-        return list(text) if self.name == "characters" else split_words(" " + text)
+        def look_up(piece: str) -> tuple[int, ...]:
+            if piece in self._unit_of:
+                return (self._unit_of[piece],)
+            piece = _clean(piece)
+            if self.name == "subwords":
+                return tuple(BYTES + unit for unit in self._tokenizer.encode(piece).ids)
+            return tuple(BYTES + value for value in piece.encode())
+
+        return lru_cache(maxsize=2**16)(look_up)
+
+    def split(self, text: str) -> Iterable[str]:
+        """Split a text into characters, or into words and signs: what has units of its own."""
+        return text if self.name == "characters" else split_words(" " + text)
 
     def encode(self, text: str) -> list[int]:
         """Return the units of a text, without beginning and end. A lone surrogate becomes U+FFFD."""
-        units: list[int] = self.encode_all([text])[0].tolist()
-        return units
-
-    def encode_all(self, texts: Iterable[str]) -> list[NDArray[np.int32]]:
-        """Return the units of each text."""
-        return list(self.encoded(texts))
+        return list(chain.from_iterable(map(self._units_of, self.split(text))))
 
     def encoded(self, texts: Iterable[str]) -> Iterator[NDArray[np.int32]]:
         """Yield the units of each text, without beginning and end."""
-        if self.name == "subwords":
-            for block in _blocks(texts):
-                for one in self._tokenizer.encode_batch_fast([_clean(" " + text) for text in block]):
-                    yield np.array(one.ids, np.int32) + BYTES
-            return
-        unit_of = self._unit_of
-        for text in texts:
-            units: list[int] = []
-            for piece in self.split(text):
-                unit = unit_of.get(piece)
-                if unit is None:
-                    units += [BYTES + value for value in _clean(piece).encode()]
-                else:
-                    units.append(unit)
-            yield np.array(units, np.int32)
+        return (np.array(self.encode(text), np.int32) for text in texts)
+
+    def encode_all(self, texts: Iterable[str]) -> list[NDArray[np.int32]]:
+        """Return the units of each text, without beginning and end."""
+        return list(self.encoded(texts))
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of units; padding, beginning and end are silent, and bytes that are not UTF-8 become U+FFFD.
@@ -137,7 +132,7 @@ class Units:
         Raises: IndexError for a unit that does not exist.
         """
         text = b"".join(self.spelled[unit] for unit in np.asarray(ids).tolist()).decode("utf-8", "replace")
-        return text.removeprefix(self._blank)
+        return text if self.name == "characters" else text.removeprefix(" ")
 
     def content(self) -> dict[str, Any]:
         """Return plain JSON for a model file."""
@@ -172,17 +167,6 @@ def _clean(text: str) -> str:
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _blocks(texts: Iterable[str]) -> Iterator[list[str]]:
-    block: list[str] = []
-    for text in texts:
-        block.append(text)
-        if len(block) == AT_ONCE:
-            yield block
-            block = []
-    if block:
-        yield block
-
-
 # ---- byte-level subwords ---------------------------------------------------------------------------------------------
 
 
@@ -203,7 +187,7 @@ def _tokenizer_of(spelled: Sequence[bytes], merges: Iterable[tuple[int, int]]) -
     signs = ["".join(SHOWN[value] for value in piece) for piece in spelled]
     vocabulary = {sign: unit for unit, sign in enumerate(signs[BYTES:])}
     made = Tokenizer(models.BPE(vocab=vocabulary, merges=[(signs[left], signs[right]) for left, right in merges]))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     return made
 
 
