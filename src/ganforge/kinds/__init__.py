@@ -22,6 +22,7 @@ KINDS = {
     "tables": "ganforge.kinds.tables",
     "points": "ganforge.kinds.points",
     "sounds": "ganforge.kinds.sounds",
+    "text": "ganforge.kinds.text",
 }
 
 

@@ -115,10 +115,10 @@ KIND = Kind(
     nouns="texts",
     forms="text (.txt, .jsonl), a folder of such files",
     built_in=BUILT_IN,
-    tasks={},
+    tasks={"restyle": "ganforge.kinds.text.restyle.task:Restyle"},
     recognises=recognises,
     keep=keep,
-    models={},
+    models={"restyle": "ganforge.kinds.text.restyle.model:load_restyler"},
     options=(
         Option(
             "text", ("train",), str, "COLUMN", "The column of a .csv, .tsv, .jsonl or .parquet that is learned.", "text"
@@ -132,6 +132,14 @@ KIND = Kind(
             "What one example of a .txt is: a line, or a paragraph up to an empty line.", "line",
             check=_one_of(EXAMPLES, "--example"),
         ),
+        Option("to", ("apply",), str, "VOICE", "Of a restyler: the style, by the name of its file.", "B"),
+        Option(
+            "strength", ("apply",), float, "S",
+            "Of a restyler: 0 changes nothing, 0.5 is as typical as real lines, 1 as typical as can be.", "0.5",
+            within=(0, 1),
+        ),
     ),
     extra="text",
+    applies_to="a text file; each line is put into a style",
+    writes={"apply": "a text file"},
 )  # fmt: skip
