@@ -90,8 +90,8 @@ def open_styles(source: str, label: str | None, options: Mapping[str, Any]) -> S
         count, few = int((train.labels == style).sum()), int((kept.labels == style).sum())
         if count < FEWEST or few < 2:
             raise DataError(
-                f"{count + few} texts of {name!r} are of use.",
-                f"At least {FEWEST * JUDGED // (JUDGED - 1) + 2} are needed that stand in no other style.",
+                f"{count + few} texts of {name!r} stand in no other style.",
+                f"At least {FEWEST * JUDGED // (JUDGED - 1) + 2} of such are needed, some of them to judge with.",
                 f"Give more of {name!r}, or leave it out.",
             )
         if count < ENOUGH:
