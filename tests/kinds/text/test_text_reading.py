@@ -14,7 +14,7 @@ import pytest
 
 from ganforge.errors import DataError
 from ganforge.kinds.text import KIND, formats
-from ganforge.kinds.text.reading import Texts, open_texts
+from ganforge.kinds.text.reading import EMPTY, Texts, open_texts
 
 SENTENCES = [f"The {size} cat number {number} sat on the mat." for size in ("small", "big") for number in range(30)]
 
@@ -157,7 +157,20 @@ def test_files_or_subfolders_are_labels(tmp_path: Path) -> None:
         opened(tmp_path / "flat", label="y")
     file(tmp_path / "deep", "C.txt", "\n".join(SENTENCES))
     texts = opened(tmp_path / "deep")
-    assert texts.label_names == () and "neither are labels" in told(texts)
+    assert texts.label_names == () and "some beside subfolders" in told(texts)
+
+
+def test_rows_without_a_label_and_files_without_text_are_told(tmp_path: Path) -> None:
+    rows = [{"text": one, "label": number % 2} for number, one in enumerate(SENTENCES)]
+    rows += [{"text": "x", "label": None}, {"text": "y"}, {"text": "z", "label": ""}, {"text": None, "label": 0}]
+    texts = opened(file(tmp_path, "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows)))
+    assert list(texts.whole) == SENTENCES and texts.label_names == ("0", "1")
+    assert "without a label, which were left out: 3 (first: a.jsonl, line 61)" in told(texts)
+    assert f"{EMPTY}: 1 (first: a.jsonl, line 64)" in told(texts)
+    file(tmp_path / "s", "A.txt", "\n".join(SENTENCES))
+    file(tmp_path / "s", "B.txt", "\n\n")
+    texts = opened(tmp_path / "s")
+    assert texts.label_names == () and "Files without text: 1 (first: B.txt, line 1)" in told(texts)
 
 
 def test_lines_of_two_languages_keep_their_numbers(tmp_path: Path) -> None:
@@ -215,7 +228,7 @@ def test_encodings_and_line_ends_are_found_and_told(tmp_path: Path, encoding: st
     texts = opened(file(tmp_path, "a.txt", end.join([*lines, ""]).encode(encoding)))
     assert list(texts.whole) == lines
     assert ("CR LF" in told(texts)) == (end == "\r\n")
-    assert ("byte order mark" in told(texts)) == (encoding != "utf-8")
+    assert ("Byte order mark" in told(texts)) == (encoding != "utf-8")
     assert ("UTF-16" in told(texts), "UTF-32" in told(texts)) == (encoding == "utf-16", encoding == "utf-32")
 
 
@@ -226,7 +239,7 @@ def test_a_line_that_is_not_utf8_is_read_as_windows_1252_and_told(tmp_path: Path
     texts = opened(file(tmp_path, "a.txt", b"\n".join(lines)))
     assert texts.whole[7] == "It costs 3 £ – or 2 €." and texts.whole[8] == "Füchse kosten 8 €."
     assert texts.whole[9] == "odd \x81 byte"
-    assert "2 lines that are not UTF-8, read as Windows-1252 (first: a.txt, line 8)" in told(texts)
+    assert "Lines that are not UTF-8, read as Windows-1252: 2 (first: a.txt, line 8)" in told(texts)
 
 
 @pytest.mark.parametrize("wide", ["a", "今", "🙂"])
@@ -239,19 +252,19 @@ def test_long_texts_are_cut_between_characters_and_counted(
     texts = opened(path)
     kept = (formats.MOST_BYTES - 1) // len(wide.encode())
     assert texts.whole[0] == "x" + wide * kept and list(texts.whole)[1:] == SENTENCES
-    assert "1 texts longer than 65,536 bytes, which were cut there (first: a.txt, line 1)" in told(texts)
+    assert "Texts longer than 65,536 bytes, which were cut there: 1 (first: a.txt, line 1)" in told(texts)
     assert "Windows" not in told(texts)
     paragraphs = "\n\n".join(["x" + f"{wide * 10_000}\n" * 10, *(f"{one}\n{one}" for one in SENTENCES)])
     texts = opened(file(tmp_path, "b.txt", paragraphs))
     assert len(texts.whole) == 61 and len(texts.whole[0].encode()) in range(2**16 - 3, 2**16 + 1)
-    assert "1 texts longer" in told(texts)
+    assert "cut there: 1" in told(texts)
 
 
 def test_what_was_found_is_in_the_passport(tmp_path: Path) -> None:
     path = file(tmp_path, "a.txt", "\n".join(["", *SENTENCES, *SENTENCES[:5], "Слово", " \t", "今天"]))
     passport = opened(path).passport
     assert passport["texts"] == 67 and passport["repeated"] == 5
-    assert passport["met"] == {"empty lines": 2} and passport["first"] == {"empty lines": "a.txt, line 1"}
+    assert passport["met"] == {EMPTY: 2} and passport["first"] == {EMPTY: "a.txt, line 1"}
     assert "Letters of several scripts: Latin 99" not in told(opened(path))
     assert list(passport["scripts"]) == ["Latin"]
     text = file(tmp_path, "b.txt", "\n".join([*SENTENCES, *["Все счастливые семьи 今天 ไทย"] * 9]))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,8 @@ BUILT_IN = {"docstrings": "some 10,000 sentences of the documentation of NumPy, 
 EXAMPLES = ("line", "paragraph")
 UNITS = ("characters", "words", "subwords")
 HEAD = 2**16  # bytes of a file that tell whether it is text
-CONSTANT = 0.9  # share of lines with as many of a separator, from which on they are rows
+CONSTANT = 0.9  # share of lines with as many of a separator, or numbers in the same places, that makes them rows
+CELL = 2  # words of a cell on average, above which a comma and a blank are punctuation
 DIGITS = 0.5  # share of digits and signs of numbers, from which on lines are numbers
 
 
@@ -90,14 +93,23 @@ def _is_text(path: Path) -> bool:
     signs = [sign for sign in "".join(lines) if not sign.isspace()]
     if sum(sign.isdecimal() or sign in "+-.,;:" for sign in signs) >= DIGITS * len(signs):  # of an empty file too
         return False
-    return not any(map(_same_count, [lines] * 4, "\t;|,"))
+    numbers = [tuple(map(_is_number, line.split())) for line in lines[1:]]  # of each word; about half make rows
+    if _mostly(numbers, lambda usual: len(usual) <= 1 + 2 * sum(usual)):
+        return False
+    words, commas = sum(len(line.split()) for line in lines), sum(line.count(",") for line in lines)
+    if words > CELL * (commas + len(lines)):
+        lines = [line.replace(", ", " ") for line in lines]
+    return not any(_mostly([line.count(separator) for line in lines], bool) for separator in "\t;|,")
 
 
-def _same_count(lines: list[str], separator: str) -> bool:
-    """Return whether nearly all lines have as many of a separator, and at least one."""
-    counts = [line.count(separator) for line in lines]
-    usual = max(set(counts), key=counts.count)
-    return usual > 0 and len(lines) > 1 and counts.count(usual) >= CONSTANT * len(counts)
+def _mostly(found: list[Any], marks: Callable[[Any], bool]) -> bool:
+    """Return whether what was found in each line is nearly always the same, and marks rows of a table."""
+    usual, count = Counter(found).most_common(1)[0] if found else (0, 0)
+    return bool(usual) and marks(usual) and len(found) > 1 and count >= CONSTANT * len(found)
+
+
+def _is_number(word: str) -> bool:
+    return word.strip("+-.").replace(".", "", 1).isdecimal()
 
 
 def _one_of(names: tuple[str, ...], flag: str) -> Any:

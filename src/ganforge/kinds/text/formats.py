@@ -26,7 +26,7 @@ HIGH_SHARE = 1 / 3  # of the bytes of lines that are not UTF-8, above which they
 TEXT_NAMES = ("text", "sentence", "caption", "review", "comment", "content", "document", "message", "body")
 LABEL_NAMES = ("label", "labels", "class", "category", "style", "sentiment")
 PROSE = 20  # characters that values of a column of prose have on average
-FOREIGN = "lines that are not UTF-8, read as Windows-1252"
+FOREIGN = "Lines that are not UTF-8, read as Windows-1252"
 
 
 class Record(NamedTuple):
@@ -96,7 +96,7 @@ def lines_of(path: Path, notes: Notes, most: int) -> Iterator[bytes]:
         wide = next((name for name in ("UTF-32", "UTF-16") if mark.startswith(_MARKS[name])), None)
         file.seek(len(codecs.BOM_UTF8) if mark.startswith(codecs.BOM_UTF8) else 0)
         if wide or file.tell():
-            notes.note(f"byte order mark of {wide or 'UTF-8'}", path, 1)
+            notes.note(f"Byte order mark of {wide or 'UTF-8'}", path, 1)
         blocks = iter(lambda: file.read(BLOCK), b"")
         if wide:
             blocks = (text.encode() for text in codecs.iterdecode(blocks, wide))
@@ -109,7 +109,7 @@ def lines_of(path: Path, notes: Notes, most: int) -> Iterator[bytes]:
                     "A binary file has such bytes, or UTF-16 without a byte order mark.", "Give text in UTF-8.",
                 )  # fmt: skip
             if line.endswith(b"\r"):
-                notes.note("lines that end with CR LF", path, number)
+                notes.note("Lines that end with CR LF", path, number)
             yield _utf8(line.removesuffix(b"\r"), path, number, notes)
 
 
@@ -181,8 +181,11 @@ def _columns(path: Path, rows: Iterator[Row], asked: Columns, notes: Notes) -> I
                 "Name another column with --text, or mend the line.",
             )  # fmt: skip
         value = (value or "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # no half characters
-        own = row.get(label) if label is not None else None
-        yield Record(number, value.encode() if value.strip() else b"", None if own is None else str(own))
+        own = None if label in (None, "none") else str("" if row.get(label) is None else row[label])
+        if own == "":
+            notes.note("Rows without a label, which were left out", path, number)
+        else:
+            yield Record(number, value.encode() if value.strip() else b"", own)
 
 
 def _text_column(path: Path, names: list[str], head: list[Mapping[str, Any]]) -> str:

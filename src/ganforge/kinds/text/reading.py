@@ -13,6 +13,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -130,8 +131,7 @@ def open_texts(
     """
     files, others = _files(source, label)
     asked = Columns(text, label)
-    states = [(str(path), name, path.stat().st_size, path.stat().st_mtime_ns) for path, name in files if path.is_file()]
-    words = json.dumps([VERSION, text, label, example, states or _built_in_state()])
+    words = json.dumps([VERSION, text, label, example, _state(source, files)])
     folder = kept_or_filled("text", words, lambda temporary: _fill(temporary, source, files, asked, example))
     found = read_json_file(folder / "header.json", most_bytes=2**26)
     names = tuple(found["labels"]) if len(found["labels"]) > 1 else ()
@@ -182,7 +182,9 @@ def _files(source: str, label: str | None) -> tuple[Files, list[str]]:
         names = [unicodedata.normalize("NFC", path.stem) for path in listing.found]
     else:
         names = [""] * len(parts)
-        others += ["Files lie beside subfolders, so neither are labels."] * (len(parts) > MOST_LABELS or len(parts) > 1)
+        others += [f"No labels: the folder holds more than {MOST_LABELS} files, or some beside subfolders."] * (
+            len(parts) > 1
+        )
     if label == "none":
         names = [""] * len(parts)
     elif label is not None:
@@ -192,11 +194,12 @@ def _files(source: str, label: str | None) -> tuple[Files, list[str]]:
     return list(zip(listing.found, names, strict=True)), others
 
 
-def _built_in_state() -> list[str]:
-    import scipy
-    import sklearn
-
-    return [np.__version__, scipy.__version__, sklearn.__version__]
+def _state(source: str, files: Files) -> list[Any]:
+    """Return what tells whether files are still as they were when they were read."""
+    if source in BUILT_IN:
+        return [version(package) for package in ("numpy", "scipy", "scikit-learn")]
+    states = [(path.absolute(), name, path.stat()) for path, name in files]
+    return [(str(path), name, state.st_size, state.st_mtime_ns) for path, name, state in states]
 
 
 # ---- the store -------------------------------------------------------------------------------------------------------
@@ -204,30 +207,17 @@ def _built_in_state() -> list[str]:
 
 def _fill(folder: Path, source: str, files: Files, asked: Columns, example: str | None) -> None:
     """Write all lines into `text`, choose what an example is, and write where each is."""
-    notes, labels, plain = Notes(), dict[str, int](), not any(path.suffix.lower() in COLUMNS for path, _ in files)
-    with (folder / "text").open("wb") as sink, (folder / "rows").open("wb") as table:
-        for path, name in files:
-            rows: list[tuple[int, int, int, bool]] = []
-            begins = True
-            for number, value, own in _records(source, path, asked, notes):
-                if not value:
-                    notes.note("empty lines", path, number)
-                    begins = True
-                    continue
-                kept = value if len(value) <= MOST_BYTES else _cut(value, path, number, notes)
-                sink.write(kept + b"\n")
-                rows.append((len(kept), labels.setdefault(own or name, len(labels)), number, begins))
-                begins = False
-                if len(rows) == AT_ONCE:
-                    np.array(rows, ROW).tofile(table)
-                    rows = []
-            np.array(rows, ROW).tofile(table)
+    notes = Notes()
+    order, lines = _write_lines(folder, source, files, asked, notes)
     refuse_other_encodings(notes, source)
-    lines = np.fromfile(folder / "rows", ROW)
-    (folder / "rows").unlink()
+    if len(order) > MOST_LABELS:
+        raise DataError(
+            f"{source!r} has {len(order):,} different labels.", f"At most {MOST_LABELS} can be learned.",
+            "Name another column with --label, or say --label none.",
+        )  # fmt: skip
     if not len(lines):
         raise DataError(f"{source!r} holds no text.", "It is empty, or all of its lines are.", "Give another file.")
-    what, why = _example(lines, example, plain)
+    what, why = _example(lines, example, plain=not any(path.suffix.lower() in COLUMNS for path, _ in files))
     starts = np.cumsum(lines["length"].astype(np.int64) + 1) - lines["length"] - 1
     ends = starts + lines["length"]
     if what == "paragraph":
@@ -236,16 +226,9 @@ def _fill(folder: Path, source: str, files: Files, asked: Columns, example: str 
         long = int((ends - starts > MOST_BYTES).sum())
         notes.note(CUT, files[0][0], int(lines["number"][np.argmax(ends - starts)]), long)
         ends = np.minimum(ends, starts + MOST_BYTES)
-    order = sorted(labels)
-    if len(order) > MOST_LABELS:
-        raise DataError(
-            f"{source!r} has {len(order):,} different labels.", f"At most {MOST_LABELS} can be learned.",
-            "Name another column with --label, or say --label none.",
-        )  # fmt: skip
-    rank = np.array([order.index(name) for name in labels], np.int64)
     np.save(folder / "starts.npy", starts)
     np.save(folder / "numbers.npy", lines["number"].astype(np.int64))
-    np.save(folder / "labels.npy", rank[lines["label"]].astype(np.uint8))
+    np.save(folder / "labels.npy", lines["label"].astype(np.uint8))
     digests, ends, scripts = _survey(folder / "text", starts, ends)
     np.save(folder / "digests.npy", digests)
     np.save(folder / "ends.npy", ends)
@@ -261,7 +244,39 @@ def _fill(folder: Path, source: str, files: Files, asked: Columns, example: str 
     (folder / "header.json").write_text(json.dumps(found), "utf-8")
 
 
-CUT = f"texts longer than {MOST_BYTES:,} bytes, which were cut there"
+def _write_lines(
+    folder: Path, source: str, files: Files, asked: Columns, notes: Notes
+) -> tuple[list[str], NDArray[Any]]:
+    """Write all lines but empty ones into `text`. Returns: the labels in order; (N,) of ROW, `label` in that order."""
+    labels: dict[str, int] = {}
+    with (folder / "text").open("wb") as sink, (folder / "rows").open("wb") as table:
+        for path, name in files:
+            rows: list[tuple[int, int, int, bool]] = []
+            before, begins = sink.tell(), True
+            for number, value, own in _records(source, path, asked, notes):
+                if not value:
+                    notes.note(EMPTY, path, number)
+                    begins = True
+                    continue
+                kept = value if len(value) <= MOST_BYTES else value[:MOST_BYTES].decode(errors="ignore").encode()
+                notes.note(CUT, path, number, count=kept is not value)
+                sink.write(kept + b"\n")
+                rows.append((len(kept), labels.setdefault(own or name, len(labels)), number, begins))
+                begins = False
+                if len(rows) == AT_ONCE:
+                    np.array(rows, ROW).tofile(table)
+                    rows = []
+            np.array(rows, ROW).tofile(table)
+            notes.note("Files without text", path, 1, count=sink.tell() == before)
+    lines, order = np.fromfile(folder / "rows", ROW), sorted(labels)
+    (folder / "rows").unlink()
+    rank = {name: place for place, name in enumerate(order)}
+    lines["label"] = np.array([rank[name] for name in labels] or [0])[lines["label"]]
+    return order, lines
+
+
+CUT = f"Texts longer than {MOST_BYTES:,} bytes, which were cut there"
+EMPTY = "Lines and values without text"
 
 
 def _records(source: str, path: Path, asked: Columns, notes: Notes) -> Iterator[Record]:
@@ -270,12 +285,7 @@ def _records(source: str, path: Path, asked: Columns, notes: Notes) -> Iterator[
     return records_of(path, asked, notes)
 
 
-def _cut(value: bytes, path: Path, number: int, notes: Notes) -> bytes:
-    notes.note(CUT, path, number)
-    return value[:MOST_BYTES].decode(errors="ignore").encode()
-
-
-def _example(lines: NDArray[Any], pinned: str | None, plain: bool) -> tuple[str, str]:
+def _example(lines: NDArray[Any], pinned: str | None, *, plain: bool) -> tuple[str, str]:
     """Choose what one example is. Returns: "line", "paragraph" or "value", and why."""
     if not plain:
         if pinned == "paragraph":
@@ -309,8 +319,7 @@ def _survey(
                 digests[place] = int.from_bytes(hashlib.blake2b(value, digest_size=8).digest(), "little")
                 block.append(value)
             codes = np.frombuffer(b"".join(block).decode().encode("utf-32-le"), np.uint32)
-            found, counts = np.unique(codes, return_counts=True)
-            characters[found] += counts
+            characters += np.bincount(codes, minlength=len(characters))
     scripts: Counter[str] = Counter()
     for code in np.flatnonzero(characters).tolist():
         if chr(code).isalpha():
@@ -348,7 +357,7 @@ def _counted(names: tuple[str, ...], labels: NDArray[np.int64] | None) -> dict[s
 
 def _warnings(passport: Mapping[str, Any]) -> list[str]:
     """Return sentences on what was found."""
-    words = [f"{count:,} {what} (first: {passport['first'][what]})." for what, count in passport["met"].items()]
+    words = [f"{what}: {count:,} (first: {passport['first'][what]})." for what, count in passport["met"].items()]
     if passport["repeated"]:
         words.append(f"{passport['repeated']:,} of {passport['texts']:,} texts repeat others.")
     if len(passport["scripts"]) > 1:

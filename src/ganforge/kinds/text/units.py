@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ganforge.core.seeds import subset
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
@@ -34,7 +36,7 @@ MOST_BYTES = 1000  # of a subword
 
 SEEN = 3  # times a word is seen to be a unit
 SEEN_TWICE = 2  # times a character is
-READ = 200_000  # lines, evenly spread, that the choice and the vocabulary are made from
+READ = 200_000  # lines, drawn at random, that the choice and the vocabulary are made from
 BLANKS = 0.5  # share of lines with a blank inside, from which on there are words
 WORDS_A_LINE = 3.0
 COVERED = 0.85  # share of running words that have a unit of their own
@@ -218,7 +220,7 @@ def choose_units(lines: Sequence[str], pinned: str | None = None, most: int = 8_
 
     Args: pinned the person's choice of a name; most units besides the bytes. Returns: the units, and why these.
     """
-    read = range(0, len(lines), -(-len(lines) // READ) or 1)
+    read = sorted(subset(len(lines), READ, "text/units").tolist())
     if pinned == "subwords":
         return learn_subwords((lines[place] for place in read), most), "you asked for it"
     words: Counter[str] = Counter()
