@@ -127,10 +127,16 @@ KIND = Kind(
     nouns="texts",
     forms="text (.txt, .jsonl), a folder of such files",
     built_in=BUILT_IN,
-    tasks={"restyle": "ganforge.kinds.text.restyle.task:Restyle"},
+    tasks={
+        "generate": "ganforge.kinds.text.generate.task:Generate",
+        "restyle": "ganforge.kinds.text.restyle.task:Restyle",
+    },
     recognises=recognises,
     keep=keep,
-    models={"restyle": "ganforge.kinds.text.restyle.model:load_restyler"},
+    models={
+        "generate": "ganforge.kinds.text.generate.model:load_writer",
+        "restyle": "ganforge.kinds.text.restyle.model:load_restyler",
+    },
     options=(
         Option(
             "text", ("train",), str, "COLUMN", "The column of a .csv, .tsv, .jsonl or .parquet that is learned.", "text"
@@ -150,8 +156,19 @@ KIND = Kind(
             "Of a restyler: 0 changes nothing, 0.5 is as typical as real lines, 1 as typical as can be.", "0.5",
             within=(0, 1),
         ),
+        Option(
+            "temperature", ("sample",), float, "T", "Of texts: below 1 likelier ones, above 1 more varied ones.", "0.8",
+            within=(0.1, 2),
+        ),
+        Option("prompt", ("sample",), str, "TEXT", "Of texts: what each begins with.", '"a man"'),
+        Option("contains", ("sample",), str, "WORD", "Of texts: only such as hold this word.", "dog"),
+        Option("label", ("sample",), object, "L", "Only this label, by its name.", "positive", check=str),
+        Option(
+            "strength", ("sample",), float, "S", "Of texts: how much discriminators correct, from 0 to 1.", "1",
+            within=(0, 1),
+        ),
     ),
     extra="text",
-    applies_to="a text file; each line is put into a style",
-    writes={"apply": "a text file"},
+    applies_to="a text file, of which each line is put into a style",
+    writes={"sample": "a .txt, .jsonl or .csv file", "apply": "a text file"},
 )  # fmt: skip

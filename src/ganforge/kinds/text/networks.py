@@ -8,8 +8,8 @@ W width.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from ganforge.core.seeds import Draws
 PAD, BEGIN, END = 0, 1, 2  # units that are no part of a text
 HEAD = 64  # width of a head of attention
 AT_ONCE = 256  # texts in one pass
+MOST_RAISED = 2_048  # units whose chances are changed while a text is drawn
 Ids: TypeAlias = NDArray[np.int32]
 State: TypeAlias = "list[Tensor]"
 """What a network keeps of the units so far: tensors whose first dimension is the text's."""
@@ -173,29 +174,53 @@ MODELS: Mapping[str, Callable[..., LanguageModel]] = {"gru": RecurrentModel, "tr
 """Networks by their name in a recipe: (units, labels, width, depth, dropout, longest) -> network."""
 
 
-def padded(texts: Sequence[Sequence[int] | Ids], longest: int | None = None) -> Tensor:
-    """Return texts as (B, L) int64: BEGIN, the units, END, then PAD. Args: longest units that are kept of a text."""
-    kept = [np.asarray(text[:longest], np.int64) for text in texts]
+def padded(texts: Sequence[Ids], longest: int | None = None) -> Tensor:
+    """Return texts as (B, L) int64: BEGIN, the units, END, then PAD.
+
+    Args: longest units that are kept of a text: a longer one is cut, and has no END.
+    """
+    kept = [text[:longest] for text in texts]
     tokens = np.full((len(kept), 2 + max((len(text) for text in kept), default=0)), PAD, np.int64)
     tokens[:, 0] = BEGIN
-    for row, text in zip(tokens, kept, strict=True):
-        row[1 : 1 + len(text)], row[1 + len(text)] = text, END
+    for row, text, whole in zip(tokens, kept, texts, strict=True):
+        row[1 : 1 + len(text)] = text
+        row[1 + len(text)] = END if len(text) == len(whole) else PAD
     return torch.from_numpy(tokens)
 
 
 @torch.no_grad()
 def surprise_of(
-    network: LanguageModel, texts: Sequence[Ids], labels: NDArray[np.int64] | None = None, longest: int | None = None
-) -> NDArray[np.float64]:
-    """Return minus the log-probability of each text (N,), its end included, in nats."""
-    device, found = next(network.parameters()).device, np.zeros(len(texts))
+    network: LanguageModel,
+    texts: Sequence[Ids],
+    labels: NDArray[np.int64] | None = None,
+    *,
+    longest: int | None = None,
+    unscored: int = PAD,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return minus the log-probability of each text (N,) in nats, and its number of units (N,), the end included.
+
+    Args: longest units that are read of a text; unscored a unit that is read, but not counted.
+    """
+    device = next(network.parameters()).device
+    lost, counts = np.zeros(len(texts)), np.zeros(len(texts), np.int64)
     order = np.argsort([len(text) for text in texts], kind="stable")  # texts of like length are padded together
     for first in range(0, len(texts), AT_ONCE):
         some = order[first : first + AT_ONCE]
         label = None if labels is None else torch.from_numpy(labels[some]).to(device)
         tokens = padded([texts[place] for place in some], longest).to(device)
-        found[some] = network.surprise(tokens, label).sum(1).double().cpu().numpy()
-    return found
+        found = network.surprise(tokens, label)
+        follows = tokens[:, 1 : 1 + found.shape[1]]
+        scored = (follows != PAD) & (follows != unscored)
+        lost[some] = (found * scored).sum(1).double().cpu().numpy()
+        counts[some] = scored.sum(1).cpu().numpy()
+    return lost, counts
+
+
+class Steering(Protocol):
+    """What changes the chances of the next unit while texts are drawn."""
+
+    def raised(self, before: NDArray[np.int64], units: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return what is added to the logits of units, (N, K). Args: before (N, T), from BEGIN on; units (1 or N, K)."""
 
 
 @torch.no_grad()
@@ -208,30 +233,39 @@ def draw_texts(
     longest: int = 64,
     prompt: Sequence[int] = (),
     labels: NDArray[np.int64] | None = None,
+    banned: Sequence[int] = (),
+    steering: Steering | None = None,
 ) -> list[Ids]:
-    """Draw texts, all at the same time. Every text begins with `prompt`; one that reaches `longest` units ends there.
+    """Draw texts, all at the same time. Every text begins with `prompt`; one of `longest` units ends there.
 
-    Args: generator on the CPU; temperature divides the logits; labels (count,).
+    Args: generator on the CPU; temperature divides the logits; labels (count,); banned units that are never drawn.
     """
     device = next(network.parameters()).device
     state = network.begin(count, None if labels is None else torch.from_numpy(labels).to(device))
-    units = torch.full((count, longest + 1), END, dtype=torch.int64)
-    units[:, : len(prompt)] = torch.tensor(list(prompt), dtype=torch.int64)
-    hidden, state = network.step(torch.full((count,), BEGIN, device=device), state)
-    for unit in prompt:
-        hidden, state = network.step(torch.full((count,), unit, device=device), state)
+    units = torch.full((count, longest + 2), END, dtype=torch.int64)
+    units[:, 0] = BEGIN
+    units[:, 1 : 1 + len(prompt)] = torch.tensor(list(prompt), dtype=torch.int64)
+    for place in range(1 + len(prompt)):
+        hidden, state = network.step(units[:, place].to(device), state)
     alive = torch.arange(count)
-    for place in range(len(prompt), longest):
-        chances = torch.softmax(network.logits(hidden).float() / temperature, dim=-1).cumsum(-1).cpu()
+    for place in range(1 + len(prompt), longest + 1):
+        scores = network.logits(hidden).float().cpu() / temperature
+        scores[:, list(banned)] = -torch.inf
+        names = torch.arange(scores.shape[1])[None]
+        if steering is not None:
+            if scores.shape[1] > MOST_RAISED:  # rarer ones are hardly ever drawn
+                scores, names = scores.topk(MOST_RAISED)
+            scores = scores + torch.from_numpy(steering.raised(units[alive, :place].numpy(), names.numpy()))
+        chances = torch.softmax(scores, dim=-1).cumsum(-1)
         drawn = torch.rand(count, 1, generator=generator)[alive] * chances[:, -1:]
-        unit = torch.searchsorted(chances, drawn, right=True)[:, 0].clamp(END, chances.shape[1] - 1)
+        chosen = torch.searchsorted(chances, drawn, right=True).clamp(max=chances.shape[1] - 1)
+        unit = names.expand(len(alive), -1).gather(1, chosen)[:, 0]
         units[alive, place] = unit
-        goes_on = unit != END
+        goes_on = (unit != END).nonzero()[:, 0]
         alive, unit = alive[goes_on], unit[goes_on].to(device)
         if not len(alive):
             break
-        kept = goes_on.nonzero()[:, 0].to(device)
-        hidden, state = network.step(unit, [part[kept] for part in state])
+        hidden, state = network.step(unit, [part[goes_on.to(device)] for part in state])
     lengths = (units == END).int().argmax(1).tolist()
     found = units.numpy().astype(np.int32)
-    return [row[:length] for row, length in zip(found, lengths, strict=True)]
+    return [row[1:length] for row, length in zip(found, lengths, strict=True)]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ganforge.kinds.text.networks import BEGIN, END, Ids
+from ganforge.kinds.text.networks import BEGIN, END, PAD, Ids
 
 ORDER = 5
 DISCOUNTS = (0.5, 1.0, 1.5)  # of counts 1, 2 and more, where too few counts of counts are known to estimate them
@@ -75,13 +75,16 @@ class Ngrams:
         """Return the length of the longest n-grams."""
         return len(self.levels)
 
-    def surprise(self, texts: Sequence[Ids]) -> Shares:
-        """Return minus the log-probability of each text (N,), its end included, in nats."""
+    def surprise(self, texts: Sequence[Ids], unscored: int = PAD) -> tuple[Shares, Numbers]:
+        """Return minus the log-probability of each text (N,) in nats, and its number of units (N,), the end included.
+
+        Args: unscored a unit that is read, but not counted.
+        """
         flat, place = _flat(texts)
-        lost = -np.log(self._chances(flat, place))
-        lost[place == 0] = 0.0  # BEGIN is given
+        scored = (place > 0) & (flat != unscored)
+        lost = np.where(scored, -np.log(self._chances(flat, place)), 0.0)
         starts = np.flatnonzero(place == 0)
-        return np.add.reduceat(lost, starts) if len(starts) else np.zeros(0)
+        return np.add.reduceat(lost, starts), np.add.reduceat(scored.astype(np.int64), starts)
 
     def _chances(self, flat: Numbers, place: Numbers) -> Shares:
         """Return (T,) the chance of each unit given those before it in its text."""

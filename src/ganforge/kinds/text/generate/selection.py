@@ -1,0 +1,87 @@
+"""Adversarial selection of units: discriminators of real and drawn texts change the chances of each next unit.
+
+A discriminator, a logistic regression of hashed n-grams calibrated (Platt 1999) on texts that it did not learn from, gives
+log p(real) / p(drawn) of a text as a sum over its n-grams. While a text is drawn, each unit's chance is multiplied by
+the exponential of what the n-grams that it would end add to that sum: a residual energy (Deng et al. 2020) that is
+normalised at each unit, so nothing is drawn in vain. The next round's discriminator learns from texts that were drawn
+so, and its weights are added, until it finds next to nothing to correct.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import vstack
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+
+from ganforge.kinds.text.measures import bucket_of, features, longer
+from ganforge.kinds.text.networks import Ids
+
+BITS = 16  # of the number of buckets that n-grams are hashed into
+PENALTY = 3.0  # inverse of the weights' penalty
+NOTHING = 0.55  # chance to rank a real text above a drawn one, below which there is nothing to correct
+FRESH = 0.13  # share of drawn texts that calibrate
+Weights = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """The weights of n-grams, which change the chances of units (networks.Steering)."""
+
+    weights: Weights  # (2 ** BITS,)
+    most: int  # units of the longest n-grams
+
+    def raised(self, before: NDArray[np.int64], units: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the weights of the n-grams that each unit would end, (N, K). Args as networks.Steering."""
+        ends = units.astype(np.uint64)
+        total = np.broadcast_to(self._of(np.zeros((1, 1), np.uint64), ends, 1), (len(before), ends.shape[1])).copy()
+        for length in range(1, min(self.most, before.shape[1] + 1)):
+            hashes = np.zeros(len(before), np.uint64)
+            for unit in before[:, before.shape[1] - length :].astype(np.uint64).T:
+                hashes = longer(hashes, unit)
+            total += self._of(hashes[:, None], ends, length + 1)
+        return total
+
+    def _of(self, hashes: NDArray[np.uint64], ends: NDArray[np.uint64], n: int) -> Weights:
+        return self.weights[bucket_of(longer(hashes, ends), n, BITS)]
+
+
+def discriminate(
+    real: Sequence[Ids], drawn: Sequence[Ids], unseen: Sequence[Ids], fresh: Sequence[Ids], most: int
+) -> tuple[Weights, float]:
+    """Fit a calibrated discriminator. Args: unseen, fresh other real and drawn texts, to calibrate with.
+
+    Returns: the weights (2 ** BITS,) of n-grams, and the chance that it ranks an unseen text above a fresh one.
+    """
+    x = vstack([features(real, most, BITS), features(drawn, most, BITS)])
+    scale = np.float32(1 / np.sqrt(max(1.0, x.sum() / x.shape[0])))
+    sides = np.repeat([1, 0], [len(real), len(drawn)])
+    fitted = LogisticRegression(C=PENALTY, max_iter=200, class_weight="balanced").fit(x * scale, sides)
+    weights = fitted.coef_[0] * scale
+    raw = vstack([features(unseen, most, BITS), features(fresh, most, BITS)]) @ weights
+    other = np.repeat([1, 0], [len(unseen), len(fresh)])
+    platt = LogisticRegression(C=1e3, class_weight="balanced").fit(raw[:, None], other)
+    return (max(0.0, float(platt.coef_[0, 0])) * weights).astype(np.float32), float(roc_auc_score(other, raw))
+
+
+def learn_guide(
+    draw: Callable[[Guide | None, int], list[Ids]], real: Sequence[Ids], unseen: Sequence[Ids], most: int, rounds: int
+) -> tuple[Weights, list[float]]:
+    """Learn a guide in rounds. Args: draw (guide, round) -> texts; real training texts; unseen others, to calibrate.
+
+    Returns: its weights, and how well each round's discriminator ranked texts. The last one below NOTHING is not used.
+    """
+    weights, found = np.zeros(2**BITS, np.float32), list[float]()
+    for number in range(rounds):
+        drawn = draw(Guide(weights, most) if number else None, number)
+        cut = max(1, round(FRESH * len(drawn)))
+        more, auc = discriminate(real, drawn[cut:], unseen, drawn[:cut], most)
+        found.append(auc)
+        if auc < NOTHING:
+            break
+        weights = weights + more
+    return weights, found

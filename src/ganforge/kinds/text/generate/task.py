@@ -1,0 +1,283 @@
+"""The task `generate` on texts: a language model by likelihood, then discriminators that correct what it draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
+from ganforge.core.files import write_whole
+from ganforge.core.labels import Labels
+from ganforge.core.model_files import description_of, write_model_files
+from ganforge.core.seeds import seed_for, subset
+from ganforge.kinds.text.feed import TokenFeed, UnitRows, choose_length
+from ganforge.kinds.text.generate.curve import TEMPERATURES, Judges, Point, perplexity, picture
+from ganforge.kinds.text.generate.model import GUIDED, NEXT_STEPS, Asked, TextModel, Writer, load_writer
+from ganforge.kinds.text.generate.plan import ABSENT, Writing, build_game, plan_texts
+from ganforge.kinds.text.generate.selection import Guide, learn_guide
+from ganforge.kinds.text.generate.verdict import SHOWN, Compared, evaluate_texts
+from ganforge.kinds.text.generate.vocabulary import UNKNOWN, Vocabulary, known
+from ganforge.kinds.text.measures import copies_of
+from ganforge.kinds.text.networks import Ids, LanguageModel, surprise_of
+from ganforge.kinds.text.ngram import Ngrams
+from ganforge.kinds.text.reading import Lines, Texts, open_texts
+from ganforge.kinds.text.units import choose_units
+from ganforge.measures.intervals import Estimate, with_ends
+from ganforge.planning.draft import Draft
+from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
+from ganforge.records import Evaluation, Page
+from ganforge.run import Run
+
+MOST_REAL = 8_000  # training texts that discriminators and n-grams learn from
+MOST_DRAWN, DRAWN_UNITS = 4_500, 80_000  # texts of a round, and about how many units they have at most
+MOST_JUDGED = 2_000  # texts of a point of the curve
+MOST_LOOKED = 1_000  # held-out texts of a look
+FEWEST_CALIBRATING = 20  # held-out texts without rare words, with which a discriminator is calibrated
+COMPARED = 50_000  # training texts among which copies are sought at once
+NAMES = {"words": "word", "characters": "character", "subwords": "subword"}
+
+
+class Generate(Task):
+    """The task `generate` on texts."""
+
+    name: ClassVar[str] = "generate"
+    labels: ClassVar[str | None] = (
+        "The files or subfolders of a folder, or a column, are labels: all are learned, and `sample --label` draws one. "
+        "--label none ignores them."
+    )
+    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {"likelihood": "higher", "perplexity": "lower"}
+    section: ClassVar[type[TaskSection] | None] = Writing
+    unguarded: ClassVar[str | None] = "a network that learns by likelihood needs none: the best look is kept"
+    page: ClassVar[Page] = Page(
+        nouns="texts",
+        judged="drawn texts",
+        samples="Texts",
+        story="A network learns the chance of each next unit of a text. Then discriminators tell its texts from real ones, "
+        "and the chances are changed until they no longer can.",
+    )
+
+    def plan(self, request: Request, tell: Tell) -> GenerateJob:
+        """Open the texts and choose every setting not requested. Raises: DataError, RecipeError."""
+        draft = Draft(request, Generate, absent=ABSENT)
+        tell("reading", count=0, source=request.source)
+        texts = _open(request)
+        vocabulary, why = _vocabulary(texts, request.options.get("unit"))
+        rows = UnitRows(texts.train, vocabulary)
+        feed = TokenFeed(rows, texts.train.labels, draft.device)
+        length = rows.length, choose_length(rows.lengths)[1]
+        return GenerateJob(plan_texts(draft, texts, vocabulary, why, length, feed, tell), texts, vocabulary, tell)
+
+    def open(self, recipe: Recipe, tell: Tell) -> GenerateJob:
+        """Recreate the job from its recipe. Raises: DataError if the data is missing or has changed."""
+        texts = _open(recipe.ask)
+        refuse_changed_data(recipe, texts.sha256, "The texts")
+        return GenerateJob(recipe, texts, _vocabulary(texts, recipe.section(Writing).units)[0], tell)
+
+    def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
+        """Return the game and a feed of the texts received."""
+        return build_game(recipe), TokenFeed.of_raw(examples, recipe.compute.device)
+
+
+def _open(request: Request) -> Texts:
+    options = request.options
+    return open_texts(
+        request.source, text=options.get("text"), label=request.label, example=options.get("example")
+    )
+
+
+def _vocabulary(texts: Texts, pinned: str | None) -> tuple[Vocabulary, str]:
+    units, why = choose_units(texts.train, pinned)
+    return Vocabulary(units), why
+
+
+@dataclass(slots=True)
+class GenerateJob(Job):
+    """A job with its texts and its complete recipe."""
+
+    recipe: Recipe
+    texts: Texts
+    vocabulary: Vocabulary
+    tell: Tell
+
+    @property
+    def passport(self) -> Mapping[str, Any]:
+        return self.texts.passport
+
+    @property
+    def feed(self) -> Feed:
+        rows = UnitRows(self.texts.train, self.vocabulary, self.recipe.data.shape[0])
+        return TokenFeed(rows, self.texts.train.labels, self.recipe.compute.device)
+
+    def game(self) -> Game:
+        """Build the network, initialised from the seed."""
+        return build_game(self.recipe)
+
+    def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
+        """Measure the likelihood of held-out texts that no evaluation uses."""
+        assert isinstance(product, LanguageModel)
+        looked = self._held_out(0)
+        some = looked.at(subset(len(looked), MOST_LOOKED, "text/look"))
+        found = perplexity(*self._surprise(product, some))
+        likelihood = Estimate(*(-float(np.log(one)) for one in (found.value, found.high, found.low)))
+        return with_ends({"likelihood": likelihood, "perplexity": found})
+
+    def finish(self, product: nn.Module) -> nn.Module:
+        """Learn the guides, and choose by held-out texts that no evaluation uses whether and how warmly to draw."""
+        assert isinstance(product, LanguageModel)
+        writer = Writer(product).to(self.recipe.compute.device)
+        rounds, unseen = self.recipe.section(Writing).rounds, known(self._units(self._held_out(0)))
+        real = known(self._real())
+        if rounds and len(unseen) >= FEWEST_CALIBRATING and len(real) >= FEWEST_CALIBRATING:
+            self.tell("judging")
+            for place, temperature in enumerate(GUIDED):
+                weights, ranked = learn_guide(
+                    lambda guide, number, at=temperature: self._drawn(writer, at, guide, f"text/round {number} {at}"),
+                    real, unseen, self.vocabulary.most, rounds,
+                )  # fmt: skip
+                writer.guides[place] = torch.from_numpy(weights)
+                writer.ranked[place] = ranked[0]
+        self._choose(writer)
+        return writer
+
+    def write_model(self, folder: Path, product: nn.Module) -> None:
+        """Write model.json and model.safetensors, all that `sample` needs."""
+        content = description_of(
+            self.recipe,
+            NEXT_STEPS,
+            data=self.recipe.data.content(),
+            text=self.recipe.section(Writing).content(),
+            units=self.vocabulary.units.content(),
+            label_shares=self._labels.shares,
+        )
+        write_model_files(folder, product, content)
+
+    def read_product(self, folder: Path) -> nn.Module:
+        """Load the network and the guides that `write_model` wrote."""
+        return load_writer(folder, self.recipe.compute.device).writer
+
+    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+        """Compare texts at every temperature, with and without the adversary, with real ones and n-grams."""
+        assert isinstance(product, Writer)
+        self.tell("judging")
+        found = compare_texts(self, product, self._held_out(1))
+        write_whole(run.figure("curve"), picture(found.plain, found.guided, (found.real, found.ngrams)))
+        usual = Asked(found.temperature, found.strength)
+        shown, before = (self._shown(product, one) for one in (usual, Asked(found.temperature, 0.0)))
+        return evaluate_texts(found, shown, before)
+
+    # ---- parts
+
+    def _held_out(self, part: int) -> Lines:
+        """Return a third of the held-out texts, which chooses (part 0), or the others, which judge."""
+        third = np.arange(len(self.texts.held_out)) % 3 == 0
+        return self.texts.held_out.at(third if part == 0 else ~third)
+
+    def _units(self, lines: Sequence[str]) -> list[Ids]:
+        """Return the units of texts, as long as rows of the feed are."""
+        return [text[: self._longest] for text in self.vocabulary.encoded(lines)]
+
+    def _real(self) -> list[Ids]:
+        chosen = np.sort(subset(len(self.texts.train), MOST_REAL, "text/real"))
+        units = self._units(self.texts.train.at(chosen))
+        return [units[place] for place in subset(len(units), len(units), "text/order")]
+
+    def _blocks(self) -> Iterator[list[Ids]]:
+        """Yield the training texts as units, some at a time."""
+        for first in range(0, len(self.texts.train), COMPARED):
+            yield self._units(self.texts.train[first : first + COMPARED])
+
+    def _surprise(self, network: LanguageModel, lines: Lines) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        return surprise_of(network, self._units(lines), lines.labels, unscored=UNKNOWN if self.vocabulary.closed else 0)
+
+    def _drawn(self, writer: Writer, temperature: float, guide: Guide | None, purpose: str, most: int = MOST_DRAWN) -> list[Ids]:
+        count = max(100, min(most, 2 * DRAWN_UNITS // self._longest, len(self.texts.train)))
+        labels = self._labels.draw(count, seed_for(self.recipe.seed, purpose))
+        asked = Asked(temperature, 1.0)
+        return self._model(writer).draw_with(guide, count, asked, labels, self.recipe.seed, purpose)
+
+    def _choose(self, writer: Writer) -> None:
+        """Choose the strength by the reverse perplexity beside the network's curve, then the temperature at which texts
+        are as likely as real ones."""
+        judges = self._judges(self._held_out(0))
+        plain = self.points(judges, writer, 0.0, (0.8, 1.0), "text/choice")
+        guided = self.points(judges, writer, 1.0, GUIDED, "text/choice")
+        helps = bool(guided) and np.mean([judges.beyond(one, plain).value for one in guided]) < 0
+        real = judges.point("real", known(self._real())[: len(plain[0].texts)]).scores["forward_perplexity"].value
+        curve = guided if helps else plain
+        likely = [np.log(one.scores["forward_perplexity"].value) for one in curve]
+        writer.strength.fill_(float(helps))
+        writer.temperature.fill_(round(float(np.interp(np.log(real), likely, GUIDED)), 2))
+
+    def points(
+        self, judges: Judges, writer: Writer, strength: float, temperatures: Sequence[float], purpose: str
+    ) -> list[Point]:
+        """Measure texts at each temperature; none where a guide is asked for that is not there."""
+        found = []
+        for temperature in temperatures:
+            guide = writer.guide(temperature, strength, self.vocabulary.most)
+            if strength == 0 or guide is not None:
+                name = f"{'guided' if strength else 'plain'} {temperature:g}"
+                texts = self._drawn(writer, temperature, guide, f"{purpose} {name}", MOST_JUDGED)
+                found.append(judges.point(name, texts))
+        return found
+
+    def _judges(self, held_out: Sequence[str]) -> Judges:
+        size = self.recipe.section(Writing).size
+        return Judges.of(self._units(held_out), size, self.vocabulary.most, self._longest, self._blocks)
+
+    def _shown(self, writer: Writer, asked: Asked) -> list[str]:
+        model = self._model(writer)
+        labels = self._labels.draw(SHOWN, self.recipe.seed)
+        return [self.vocabulary.decode(ids) for ids in model.draw(SHOWN, asked, labels, self.recipe.seed)]
+
+    def _model(self, writer: Writer) -> TextModel:
+        return TextModel(writer, self.vocabulary, self._labels, self._longest)
+
+    @property
+    def _labels(self) -> Labels:
+        return Labels.counted(self.texts.label_names, self.texts.train.labels)
+
+    @property
+    def _longest(self) -> int:
+        return self.recipe.data.shape[0] - 2
+
+
+def compare_texts(job: GenerateJob, writer: Writer, held_out: Lines) -> Compared:
+    """Measure a writer beside its rivals. Args: held_out texts that neither trained nor chose anything."""
+    judges = job._judges(held_out)
+    plain = job.points(judges, writer, 0.0, TEMPERATURES, "text/judged")
+    guided = job.points(judges, writer, 1.0, (0.8, 0.9, 1.0), "text/judged")
+    count, strength, temperature = len(plain[0].texts), float(writer.strength), float(writer.temperature)
+    mine = job.points(judges, writer, strength, (temperature,), "text/judged")[0]
+    real = job._real()
+    ngrams = Ngrams.fit(real, job.recipe.section(Writing).size)
+    drawn = known(ngrams.sample(2 * count, np.random.default_rng(seed_for(job.recipe.seed, "text/n-grams")), job._longest))
+    units, surprise = job._units(held_out), job._surprise(writer.network, held_out)
+    first = guided[0] if guided else None
+    gains = {} if first is None else {
+        "n-grams": judges.beyond(first, plain),
+        "small networks": judges.beyond(first, plain, network=True),
+    }  # fmt: skip
+    return Compared(
+        mine=mine,
+        plain=plain,
+        guided=guided,
+        real=judges.point("training texts", known(real)[:count]),
+        ngrams=judges.point("n-grams", drawn[:count]),
+        held_out_copies=float(copies_of(units, job._blocks()).whole.mean()),
+        perplexity=perplexity(*surprise),
+        ngram_perplexity=perplexity(*ngrams.surprise(units, UNKNOWN if job.vocabulary.closed else 0)),
+        gains=gains,
+        strength=strength,
+        temperature=temperature,
+        ranked=writer.ranked.tolist(),
+        unit=NAMES[job.vocabulary.units.name],
+        texts=len(units),
+    )

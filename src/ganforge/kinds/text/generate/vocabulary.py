@@ -1,0 +1,82 @@
+"""The units of a language model: those of units.py, where one unit stands for every rare word or sign that bytes spell.
+
+A model that spells rare words byte by byte invents words that do not exist. So they are read as UNKNOWN, which is never
+drawn. Subwords spell everything and are left as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ganforge.kinds.text.networks import Ids
+from ganforge.kinds.text.units import BYTES, FIRST, Units
+
+UNKNOWN = 3
+BLANK = BYTES + ord(" ")
+GONE = FIRST - UNKNOWN - 1  # how much lower a unit's number is here
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A vocabulary without bytes, for feed.py (as units.Units)."""
+
+    units: Units
+
+    pad, begin, end = 0, 1, 2
+
+    @property
+    def closed(self) -> bool:
+        """Whether UNKNOWN stands for what has no unit."""
+        return self.units.name != "subwords"
+
+    @property
+    def size(self) -> int:
+        """Number of units V."""
+        return self.units.size - GONE if self.closed else self.units.size
+
+    @property
+    def digest(self) -> str:
+        """What identifies it."""
+        return f"{self.units.digest} {'closed' if self.closed else 'open'}"
+
+    @property
+    def banned(self) -> tuple[int, ...]:
+        """Units that are never drawn."""
+        return (UNKNOWN,) if self.closed else ()
+
+    @property
+    def most(self) -> int:
+        """Return how many units the n-grams of a discriminator have at most."""
+        return {"words": 3, "subwords": 4, "characters": 6}[self.units.name]
+
+    def encoded(self, texts: Iterable[str]) -> Iterator[Ids]:
+        """Yield the units of each text, without beginning and end."""
+        for ids in self.units.encoded(texts):
+            yield self._closed(ids) if self.closed else ids
+
+    def _closed(self, ids: Ids) -> Ids:
+        spelled = ids < FIRST
+        if not spelled.any():
+            return ids - GONE
+        if self.units.name == "words":  # each has a blank before it, but after a word in the same bytes
+            begins = spelled & ((ids == BLANK) | ~np.r_[False, spelled[:-1]])
+        else:
+            begins = spelled & ((ids - BYTES) & 0xC0 != 0x80)  # not a byte that continues a sign
+        return np.where(spelled, UNKNOWN, ids - GONE)[begins | ~spelled].astype(np.int32)
+
+    def decode(self, ids: Sequence[int] | Ids, prompt: str = "") -> str:
+        """Return the text of units that were drawn. Args: prompt the text before them."""
+        open_ = np.asarray(ids, np.int64)
+        if self.closed:
+            open_ = open_[open_ != UNKNOWN] + GONE
+        if not prompt:
+            return self.units.decode(open_.tolist())
+        return prompt + b"".join(self.units.spelled[unit] for unit in open_.tolist()).decode("utf-8", "replace")
+
+
+def known(texts: Iterable[Ids]) -> list[Ids]:
+    """Return the texts without UNKNOWN: only these can be compared with drawn ones."""
+    return [text for text in texts if not (text == UNKNOWN).any()]
