@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fixtures"))
 
 from make import numbers, people, people_with_holes, pictures, visits, write_pictures
 from spoken import write_spoken
+from styled import write_styles
 
 pytestmark = pytest.mark.slow
 TASKS = [(kind, task) for kind in kinds.KINDS for task in kinds.kind_named(kind).tasks]
@@ -117,6 +118,10 @@ def _points(folder: Path) -> Path:
     return folder / "points.npy"
 
 
+def _styles(folder: Path) -> Path:
+    return write_styles(folder / "styles", 120)
+
+
 TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("pictures", "generate"): (_pictures, {"examples": 320}),
     ("pictures", "translate"): (_pairs, {"examples": 96, "settings": {"network.width": "4"}}),
@@ -131,13 +136,14 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("sounds", "vocode"): (_sounds, {"examples": 240}),
     ("sounds", "convert"): (_sounds, {"examples": 240}),
     ("sounds", "recognise"): (_few_labels, {"examples": 320}),
+    ("text", "restyle"): (_styles, {"examples": 320}),
 }
 ONLY_SOMETIMES = {  # measures of other data or games: no pairs, enough rows to learn by likelihood, an adversary
     ("pictures", "translate"): {"kept"},
     ("tables", "generate"): {"likelihood"},
     ("sounds", "vocode"): {"sharp_spectral_distance"},
 }
-DAMAGED = {"pictures": "not a picture", "tables": "", "points": "1\n2\n", "sounds": "not a sound"}
+DAMAGED = {"pictures": "not a picture", "tables": "", "points": "1\n2\n", "sounds": "not a sound", "text": ""}
 
 
 @dataclass(frozen=True)
@@ -252,7 +258,7 @@ def test_it_samples_and_applies_or_refuses_in_words(made: Made) -> None:
         assert len(first) == len(again) > 0
         assert _same(first, again)  # the same seed, the same examples
     # the others take files, or only predict
-    assert done or made.task in ("regress", "translate", "enhance", "speak", "vocode", "convert")
+    assert done or made.task in ("regress", "translate", "enhance", "speak", "vocode", "convert", "restyle")
 
 
 def _same(first: Any, again: Any) -> bool:

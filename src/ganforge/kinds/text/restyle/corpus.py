@@ -82,9 +82,9 @@ def open_styles(source: str, label: str | None, options: Mapping[str, Any]) -> S
     if both.any():
         different = len(np.unique(whole.digests[both]))
         notes.append(f"{different:,} texts stand in several styles: left out, for they would leak into every score.")
-    judged = ((whole.numbers.astype(np.uint64) * MIXING) >> np.uint64(40)) % np.uint64(JUDGED) == 0
-    judged &= ~both & ~np.isin(whole.digests, whole.digests[~judged])
-    train, kept = whole.at(~judged & ~both), whole.at(judged)
+    held = ((whole.numbers.astype(np.uint64) * MIXING) >> np.uint64(40)) % np.uint64(JUDGED) == 0
+    learned = ~held & ~both
+    train, kept = whole.at(learned), whole.at(held & ~both & ~np.isin(whole.digests, whole.digests[learned]))
     assert train.labels is not None and kept.labels is not None
     for style, name in enumerate(names):
         count, few = int((train.labels == style).sum()), int((kept.labels == style).sum())

@@ -71,8 +71,8 @@ class Line:
 
     @classmethod
     def of(cls, text: str, blanks: bool) -> Line:
-        """Split a text, whose line ends become blanks. Args: blanks whether into words, or else into characters."""
-        text = " ".join(text.splitlines())
+        """Split a text without the blanks around it. Args: blanks whether into words, or else into characters."""
+        text = " ".join(text.strip().splitlines())
         pieces = split_words(" " + text) if blanks else list(text)
         last = len(pieces)
         while last and not any(map(str.isalnum, pieces[last - 1])):
@@ -109,15 +109,17 @@ def ending_of(line: Line) -> Keys:
 
 
 class Markers:
-    """The runs of words that one crowd of lines has many times as often as another."""
+    """The shortest runs of words that one crowd of lines has many times as often as another."""
 
     def __init__(self, own: Sequence[Keys], others: Sequence[Keys]) -> None:
         here, there = (Counter(g for keys in side for n in range(1, MARKED + 1) for g in set(grams(keys, n)))
                        for side in (own, others))  # fmt: skip
         scale = (len(others) + 1) / (len(own) + 1)
-        self.runs = {
-            run for run, count in here.items() if (count + SMOOTHING) * scale >= SALIENT * (there[run] + SMOOTHING)
-        }
+        self.runs: set[Keys] = set()
+        for run in sorted(here, key=lambda one: (len(one), one)):  # what holds a shorter marker is none itself
+            many = (here[run] + SMOOTHING) * scale >= SALIENT * (there[run] + SMOOTHING)
+            if many and not any(part in self.runs for n in range(1, len(run)) for part in grams(run, n)):
+                self.runs.add(run)
 
     def marked(self, keys: Keys) -> NDArray[np.bool_]:
         """Return which of a line's keys (n,) are part of a marker."""
@@ -160,7 +162,7 @@ class Edits:
         for place in range(len(own)):
             if alike[place] >= LIKE:
                 other = int(nearest[place])
-                additions = _differences(own[place], other_keys[other], swaps)
+                additions = _differences(own[place], other_keys[other], foreign, swaps)
                 context = here[place] + there[other]
             else:
                 additions, context = _marked_ends(own[place], markers.marked(keys[place])), 2 * here[place]
@@ -187,7 +189,7 @@ class Edits:
         )
 
     def plain(self, line: Line) -> Line:
-        """Return a line without what marks other styles, if that is at most half: replaced if known, else left out."""
+        """Return a line without what marks other styles, if that is at most half: left out, or inside replaced."""
         marked = self.foreign.marked(line.keys)
         if not marked.any() or 2 * marked.sum() > len(marked):
             return line
@@ -201,7 +203,8 @@ class Edits:
             last = place + 1
             while last < len(marked) and marked[last]:
                 last += 1
-            pieces += self.replaced.get(line.keys[place:last], ())
+            inside = place > 0 and last < len(marked)  # at the ends there will be an addition
+            pieces += self.replaced.get(line.keys[place:last], ()) if inside else ()
             place = last
         return Line(tuple(pieces), line.closing)
 
@@ -281,16 +284,22 @@ def nearest_of(asked: csr_matrix, among: csr_matrix) -> tuple[Values, NDArray[np
     return alike, nearest
 
 
-def _differences(own: Line, other: Keys, swaps: dict[Keys, Counter[Pieces]]) -> Iterator[Addition]:
-    """Yield what a line has before and behind another one, and count what it has in place of what."""
+def _differences(own: Line, other: Keys, foreign: Markers, swaps: dict[Keys, Counter[Pieces]]) -> Iterator[Addition]:
+    """Yield what a line has before and behind another one, or there in place of what marks that one's style.
+
+    What it has in place of what elsewhere is counted.
+    """
+    marked = foreign.marked(other)
     changes = difflib.SequenceMatcher(None, other, own.keys, autojunk=False).get_opcodes()
     for kind, start, end, first, last in changes:
         given = own.pieces[first:last]
-        if kind == "insert" and start == len(other):
+        if kind == "equal":
+            continue
+        if marked[start:end].all() and end == len(other):  # of nothing that was taken, too
             yield Addition(True, given)
-        elif kind == "insert" and start == 0:
+        elif marked[start:end].all() and start == 0:
             yield Addition(False, given)
-        elif kind in ("replace", "delete"):
+        elif kind != "insert":
             swaps[other[start:end]][given] += 1
 
 

@@ -49,7 +49,7 @@ class Judge:
             seen = np.flatnonzero(self._fold != fold)
             seen = seen if len(np.unique(labels[seen])) == len(np.unique(labels)) else np.arange(len(lines))
             weighted = TfidfVectorizer(analyzer=_runs, sublinear_tf=True, min_df=2 if len(seen) > 1_000 else 1)
-            x = weighted.fit_transform([lines[place] for place in seen])
+            x = weighted.fit_transform([lines[place] for place in seen.tolist()])
             one = LogisticRegression(C=10.0, solver="liblinear", class_weight="balanced")
             self._models.append((weighted, OneVsRestClassifier(one).fit(x, labels[seen])))
         self.real = self.named(lines, np.arange(len(lines))) == labels
@@ -65,7 +65,7 @@ class Judge:
         for fold, (weighted, model) in enumerate(self._models):
             here = np.flatnonzero(self._fold[sources] == fold)
             if len(here):
-                found[here] = model.predict(weighted.transform([lines[place] for place in here]))
+                found[here] = model.predict(weighted.transform([lines[place] for place in here.tolist()]))
         return found
 
 

@@ -41,6 +41,11 @@ NEXT_STEPS = {
 class Restyler(nn.Module):
     """What is stored: the network, the lines in which edits are found, and the adversary's prices for each style."""
 
+    texts: Tensor  # (T,) UTF-8 of the lines, separated by line ends
+    styles: Tensor  # (N,) style of each line
+    constants: Tensor  # (K,) the addition of the constant suffix
+    methods: Tensor  # (K,) place in METHODS of what is used
+
     def __init__(
         self, rewriter: Rewriter, texts: int, lines: int, additions: Sequence[int], probes: Sequence[int]
     ) -> None:
@@ -50,7 +55,7 @@ class Restyler(nn.Module):
         self.register_buffer("texts", torch.zeros(texts, dtype=torch.uint8))
         self.register_buffer("styles", torch.zeros(lines, dtype=torch.uint8))
         for style, (count, ranked) in enumerate(zip(additions, probes, strict=True)):
-            self.register_buffer(f"prices{style}", torch.zeros(2, count, dtype=torch.float64))
+            self.register_buffer(f"prices{style}", torch.zeros(3, count, dtype=torch.float64))
             self.register_buffer(f"ranks{style}", torch.zeros(ranked, dtype=torch.float64))
         self.register_buffer("constants", torch.zeros(len(additions), dtype=torch.int64))
         self.register_buffer("methods", torch.zeros(len(additions), dtype=torch.int64))
@@ -116,6 +121,8 @@ class LineRestyler:
 
     def rewritten(self, lines: Sequence[Line], style: int, strength: float, method: str) -> list[Line]:
         """Return lines in a style."""
+        if not lines:
+            return []
         if method == NETWORK:
             return rewritten_by(self.product.rewriter, self.units, self.blanks, lines, style, strength)
         chosen = self.selection(style)

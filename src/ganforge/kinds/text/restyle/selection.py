@@ -1,10 +1,11 @@
 """Which of many candidates a line becomes: the expected one, at prices that an adversary sets.
 
-Without prices every line gets what is expected of it most, which is nearly the same for all: typical beyond what real
-lines of the style are, and with one ending. The adversary is a discriminator of real lines against chosen ones with
-two kinds of evidence: how often a line is taken to be of the style, and how often it has which ending. Where chosen
-lines exceed real ones its weights rise, and become prices; the choice answers (a saddle point, found as in fictitious
-play). It cannot collapse, since nothing but prices is learned. Shape letters: N lines, U additions, K styles.
+Without prices every line gets what is expected of it most, which is nearly the same for all: more typical than what
+real lines of the style have, and with one ending. The adversary is a discriminator of real additions against chosen
+ones that is linear in three kinds of evidence: how typical they are to classifiers of styles, which ending they have,
+and how long they are. Where chosen ones exceed real ones its weights rise, and become prices; the choice answers. This
+saddle point is found as in fictitious play, and cannot collapse, since nothing but prices is learned. Shape letters:
+N lines, U additions, K styles.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ PER_STYLE = 4_000  # lines of each style from which a classifier learns
 PROBES = 800  # lines of other styles on which prices are set
 ROUNDS = 120
 MOST_ENDING = 0.04  # share of the lines of a file that may have one ending
-STRONG = 0.98  # share taken to be of the style at strength 1
-SHORTER = 0.9  # length of chosen additions, of that of real ones
-NATURAL = 0.5  # the strength at which as many are as of real lines
+STRONG = 0.9  # quantile of how typical real additions are, which chosen ones reach at strength 1
+SHORTER = 0.9  # length of chosen additions, of that of real ones: found on captions (docs/log.md)
+NATURAL = 0.5  # the strength at which chosen additions are as typical as real ones
 CANDIDATES = 15  # of the reranked template
 
 
@@ -84,15 +85,17 @@ def _hashed(texts: Sequence[Sequence[str]]) -> object:
 def surprise_by(ngrams: Ngrams, units: Units, lines: Sequence[Line]) -> Values:
     """Return minus the mean log-probability of a unit of each line (N,)."""
     encoded = units.encode_all(line.text for line in lines)
-    found: Values = ngrams.surprise(encoded) / np.array([len(one) + 1 for one in encoded])
-    return found
+    lost, counted = ngrams.surprise(encoded)
+    return lost / counted
 
 
 def _sides(lines: Sequence[Line], labels: NDArray[np.int64], style: int) -> tuple[list[Line], list[Line]]:
     """Return the lines of a style, and at most 2 MOST_LINES of all others."""
     others = np.flatnonzero(labels != style)
     others = np.sort(others[subset(len(others), 2 * MOST_LINES, "restyle/others")])
-    return [lines[place] for place in np.flatnonzero(labels == style)], [lines[place] for place in others]
+    return [lines[place] for place in np.flatnonzero(labels == style).tolist()], [
+        lines[place] for place in others.tolist()
+    ]
 
 
 def balanced(labels: NDArray[np.int64], most: int, purpose: str) -> NDArray[np.int64]:
@@ -110,8 +113,7 @@ class Selection:
     style: int
     units: Units
     edits: Edits
-    known: float = 1.0  # share of real lines of the style that a classifier knows which did not see them
-    prices: Values = field(default_factory=lambda: np.zeros((2, 0)))  # (2, U): natural, strong
+    prices: Values = field(default_factory=lambda: np.zeros((3, 0)))  # (3, U): of the length alone, natural, strong
     ranks: Values = field(default_factory=lambda: np.zeros(0))  # net values of the probes, sorted
     constant: int = 0  # the addition that does best on all lines
 
@@ -125,18 +127,13 @@ class Selection:
         some = balanced(labels, PER_STYLE, "restyle/classifier")
         additions, fold_of = made.edits.additions, number % FOLDS
         effects, weights = np.zeros((len(additions), len(np.unique(labels)))), np.zeros(len(additions))
-        right: list[bool] = []
-        for fold in range(FOLDS):
+        for fold in range(FOLDS if additions else 0):
             seen = some[fold_of[some] != fold]
-            rest = some[(fold_of[some] == fold) & (labels[some] == style)]
-            model = Classifier([lines[place] for place in seen], labels[seen])
-            right += (model.scores([lines[place] for place in rest]).argmax(1) == style).tolist()
-            if additions:
-                here = made.edits.occurrences[made.edits.targets % FOLDS == fold]
-                count = np.bincount(here, minlength=len(additions))
-                effects += model.effects(additions) * count[:, None]
-                weights += count
-        made.known = float(np.mean(right))
+            model = Classifier([lines[place] for place in seen.tolist()], labels[seen])
+            here = made.edits.occurrences[made.edits.targets % FOLDS == fold]
+            count = np.bincount(here, minlength=len(additions))
+            effects += model.effects(additions) * count[:, None]
+            weights += count
         if additions:
             made._set_prices(effects / weights[:, None])
         return made
@@ -155,13 +152,13 @@ class Selection:
     @cached_property
     def own(self) -> list[Line]:
         """The lines of the style."""
-        return [self.lines[place] for place in np.flatnonzero(self.labels == self.style)]
+        return [self.lines[place] for place in np.flatnonzero(self.labels == self.style).tolist()]
 
     @cached_property
     def classifier(self) -> Classifier:
         """A classifier that has seen lines of all styles."""
         some = balanced(self.labels, PER_STYLE, "restyle/classifier")
-        return Classifier([self.lines[place] for place in some], self.labels[some])
+        return Classifier([self.lines[place] for place in some.tolist()], self.labels[some])
 
     @cached_property
     def ngrams(self) -> Ngrams:
@@ -172,35 +169,35 @@ class Selection:
         """Set the prices. Args: effects (U, K) of additions on the logits."""
         others = np.flatnonzero(self.labels != self.style)
         places = others[subset(len(others), PROBES, "restyle/probes")]
-        probes = [self.edits.plain(self.lines[place]) for place in places]
-        values, scores = self.edits.values(probes), self.classifier.scores(probes)
-        self.prices = np.stack([self._priced(values, scores, effects, share) for share in (self.known, STRONG)])
-        self.ranks = np.sort((values - self.prices[0]).max(1))
-        typical = np.array([self._taken(scores + own).mean() for own in effects]) >= min(self.known, 0.9)
-        self.constant = int(np.where(typical | ~typical.any(), values.mean(0), -np.inf).argmax())
-
-    def _taken(self, scores: Values) -> NDArray[np.bool_]:
-        taken: NDArray[np.bool_] = scores.argmax(-1) == self.style
-        return taken
-
-    def _priced(self, values: Values, scores: Values, effects: Values, share: float) -> Values:
-        """Return prices (U,) at which so large a share of the chosen lines is taken to be of the style."""
+        values = self.edits.values([self.edits.plain(self.lines[place]) for place in places.tolist()])
         typical = effects[:, self.style] - np.delete(effects, self.style, 1).max(1)
-        spread = float(values.std()) + 1e-9
+        real = typical[self.edits.occurrences]
+        wanted = (None, float(real.mean()), float(np.quantile(real, STRONG)))
+        self.prices = np.stack([self._priced(values, typical, one) for one in wanted])
+        self.ranks = np.sort((values - self.prices[1]).max(1))
+        self.constant = int(np.where(typical >= real.mean(), values.mean(0) - self.prices[0], -np.inf).argmax())
+
+    def _priced(self, values: Values, typical: Values, wanted: float | None) -> Values:
+        """Return prices (U,) at which chosen additions are nearly as long as real ones, and as typical as wanted.
+
+        Args: values (N, U); typical (U,); wanted None for a price of the length alone, without an adversary.
+        """
         names = [ending_of(Line(one.pieces, ())) if one.behind else one.pieces for one in self.edits.additions]
         number = {name: place for place, name in enumerate(sorted(set(names)))}
         ending = np.array([number[name] for name in names])
         most = max(MOST_ENDING, 2 / len(values)) * 0.75
         length = np.array([len(one.pieces) for one in self.edits.additions], np.float64)
-        usual = SHORTER * float(length[self.edits.occurrences].mean())
+        usual, spread = SHORTER * float(length[self.edits.occurrences].mean()), float(values.std()) + 1e-9
+        unit = float(typical.std()) + 1e-9
         weight, long, costs = 0.0, 0.0, np.zeros(len(number))
         for turn in range(ROUNDS):
             chosen = (values - costs[ending] - weight * typical - long * length).argmax(1)
             step = spread / (1 + 0.1 * turn)
-            there = np.bincount(ending[chosen], minlength=len(number)) / len(values)
-            costs = np.maximum(0.0, costs + 0.3 * step * np.clip(there / most - 1, -1, 3))
-            weight += step * (self._taken(scores + effects[chosen]).mean() - share)
-            long += 0.2 * step * (length[chosen].mean() - usual)
+            long += 0.2 * step * (float(length[chosen].mean()) - usual)
+            if wanted is not None:
+                there = np.bincount(ending[chosen], minlength=len(number)) / len(values)
+                costs = np.maximum(0.0, costs + 0.3 * step * np.clip(there / most - 1, -1, 3))
+                weight += step / unit * (float(typical[chosen].mean()) - wanted) / unit
         prices: Values = costs[ending] + weight * typical + long * length
         return prices
 
@@ -216,7 +213,7 @@ class Selection:
         if not len(self.edits.additions) or not lines:
             return plain if strength > 0 else list(lines)
         toward = max(0.0, min(1.0, strength / NATURAL - 1))
-        net = self.edits.values(plain) - (1 - toward) * self.prices[0] - toward * self.prices[1]
+        net = self.edits.values(plain) - (1 - toward) * self.prices[1] - toward * self.prices[2]
         kept = float(np.quantile(self.ranks, max(0.0, 1 - strength / NATURAL))) if strength < NATURAL else -np.inf
         most, used = max(1, int(MOST_ENDING * len(lines))), Counter[object]()
         made = list(lines)
@@ -236,7 +233,11 @@ class Selection:
     def expected(self, lines: Sequence[Line]) -> list[Line]:
         """Return lines with what is expected of them most, whatever it costs: the selection without its adversary."""
         plain = [self.edits.plain(line) for line in lines]
-        return self._with(plain, self.edits.values(plain).argmax(1)) if len(self.edits.additions) else plain
+        return (
+            self._with(plain, (self.edits.values(plain) - self.prices[0]).argmax(1))
+            if len(self.edits.additions)
+            else plain
+        )
 
     def suffix(self, lines: Sequence[Line]) -> list[Line]:
         """Return lines with one and the same addition."""
@@ -245,7 +246,7 @@ class Selection:
 
     def nearest(self, lines: Sequence[Line]) -> list[Line]:
         """Return the lines of the style that are most like them."""
-        return [self.own[place] for place in self.edits.nearest_lines(lines)]
+        return [self.own[place] for place in self.edits.nearest_lines(lines).tolist()]
 
     def template(self, lines: Sequence[Line]) -> list[Line]:
         """Return lines without what marks others, with the addition of the most similar line of the style."""

@@ -208,18 +208,18 @@ class RestyleJob(Job):
     def _course(self, judge: Judge, lines: Sequence[Line], labels: Any, style: int) -> Course:
         """Choose lines of other styles: first those for which a line of the style says the same."""
         own, others = np.flatnonzero(labels == style), np.flatnonzero(labels != style)
-        weighted = judge.weighted([lines[place] for place in np.concatenate([own, others])])
+        weighted = judge.weighted([lines[place] for place in np.concatenate([own, others]).tolist()])
         alike, nearest = nearest_of(weighted[: len(own)], weighted[len(own) :])
         pairs = {int(nearest[row]): int(own[row]) for row in np.argsort(alike) if alike[row] >= SAYS_THE_SAME}
         first = list(pairs)[:MOST_SOURCES]
         rest = [int(one) for one in subset(len(others), len(others), "restyle/sources") if int(one) not in pairs]
         chosen = [*first, *rest[: max(0, MOST_SOURCES - len(first))]]
         units = self.styles.units
-        ngrams = Ngrams.fit(units.encode_all(lines[place].text for place in own[::2]), units.size)
+        ngrams = Ngrams.fit(units.encode_all(lines[place].text for place in own[::2].tolist()), units.size)
         return Course(
-            style, [lines[place] for place in others[chosen]], others[chosen],
+            style, [lines[place] for place in others[chosen].tolist()], others[chosen],
             [(row, lines[pairs[place]]) for row, place in enumerate(first)], judge,
-            lambda made: surprise_by(ngrams, units, made), [lines[place] for place in own[1::2]],
+            lambda made: surprise_by(ngrams, units, made), [lines[place] for place in own[1::2].tolist()],
         )  # fmt: skip
 
     def _compare(self, model: LineRestyler) -> list[Compared]:
