@@ -34,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fixtures"))
 from make import numbers, people, people_with_holes, pictures, visits, write_pictures
 from spoken import write_spoken
 from styled import write_styles
+from written import write_texts
 
 pytestmark = pytest.mark.slow
 TASKS = [(kind, task) for kind in kinds.KINDS for task in kinds.kind_named(kind).tasks]
@@ -118,6 +119,13 @@ def _points(folder: Path) -> Path:
     return folder / "points.npy"
 
 
+def _texts(folder: Path) -> Path:
+    (folder / "captions").mkdir()
+    for name, scene in (("land", "road street field hill"), ("sea", "boat beach wave ship")):
+        write_texts(folder / "captions" / f"{name}.txt", 240, scene.split(), seed=len(name))
+    return folder / "captions"
+
+
 def _styles(folder: Path) -> Path:
     return write_styles(folder / "styles", 120)
 
@@ -136,6 +144,7 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("sounds", "vocode"): (_sounds, {"examples": 240}),
     ("sounds", "convert"): (_sounds, {"examples": 240}),
     ("sounds", "recognise"): (_few_labels, {"examples": 320}),
+    ("text", "generate"): (_texts, {"examples": 480, "settings": {"text.rounds": "2"}}),
     ("text", "restyle"): (_styles, {"examples": 320}),
 }
 ONLY_SOMETIMES = {  # measures of other data or games: no pairs, enough rows to learn by likelihood, an adversary

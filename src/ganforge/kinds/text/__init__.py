@@ -112,10 +112,10 @@ def _is_number(word: str) -> bool:
     return word.strip("+-.").replace(".", "", 1).isdecimal()
 
 
-def _one_of(names: tuple[str, ...], flag: str) -> Any:
+def _one_of(names: tuple[str, ...], flag: str, do: str = "") -> Callable[[str], str]:
     def check(value: str) -> str:
         if value not in names:
-            raise RecipeError(f"{flag} cannot be {value!r}.", f"It is {', '.join(names[:-1])} or {names[-1]}.")
+            raise RecipeError(f"{flag} cannot be {value!r}.", f"It is {', '.join(names[:-1])} or {names[-1]}.", do)
         return value
 
     return check
@@ -148,7 +148,7 @@ KIND = Kind(
         Option(
             "example", ("train",), str, "WHAT",
             "What one example of a .txt is: a line, or a paragraph up to an empty line.", "line",
-            check=_one_of(EXAMPLES, "--example"),
+            check=_one_of(EXAMPLES, "--example", "--examples N says how many are learned from."),
         ),
         Option("to", ("apply",), str, "VOICE", "Of a restyler: the style, by the name of its file.", "B"),
         Option(

@@ -1,8 +1,8 @@
 """Judges of texts: language models of two kinds, fitted on one side and asked about the other.
 
-Forward: how likely drawn texts are to a model of real texts, which bland texts pass. Reverse: how likely real texts are to
-a model of drawn texts, which needs both quality and variety. An n-gram judge favours texts that n-grams made; a small
-network is the second opinion.
+Forward: how likely drawn texts are to a model of real texts, which bland texts pass. Reverse: how likely real texts are
+to a model of drawn texts, which needs both quality and variety. An n-gram judge favours texts that n-grams made; a
+small network is the second opinion.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BETA2 = 0.99
 
 
 def fit_small_network(texts: Sequence[Ids], size: int, longest: int, seed: int = 0) -> RecurrentModel:
-    """Train a small recurrent language model on texts. Args: size of the units; longest units that are read of a text."""
+    """Train a small recurrent language model on texts. Args: size of the units; longest units read of a text."""
     network = initialised(seed_for(seed, "text/judge"), lambda: RecurrentModel(size, 0, WIDTH, 1, DROPOUT))
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE, betas=(0.9, BETA2), fused=True)
     random, order = Draws(torch.Generator()), np.random.default_rng(seed_for(seed, "text/judge order"))

@@ -15,8 +15,8 @@ from scipy.sparse import csr_matrix, vstack
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
-from ganforge.measures.intervals import Estimate, from_standard_error
 from ganforge.kinds.text.networks import BEGIN, END, Ids
+from ganforge.measures.intervals import Estimate, from_standard_error
 
 FACTOR, SPREAD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)  # odd numbers that mix bits
 LONGEST_BLEU, LEAST_MATCH = 4, 0.1  # n-grams; what no match at all counts as
@@ -148,9 +148,7 @@ def copies_of(texts: Sequence[Ids], train: Iterable[Sequence[Ids]]) -> Copies:
     for block in train:
         there = mine.intersection(np.asarray(text, np.int32).tobytes() for text in block)
         whole |= np.array([text.tobytes() in there for text in texts], bool)
-        for n, (own, theirs) in enumerate(
-            zip(grams_of(texts, longest), grams_of(block, longest), strict=True), 1
-        ):
+        for n, (own, theirs) in enumerate(zip(grams_of(texts, longest), grams_of(block, longest), strict=True), 1):
             found = np.isin(own.hashes, theirs.hashes)
             if not found.any():
                 break

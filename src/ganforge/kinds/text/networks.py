@@ -21,6 +21,7 @@ from ganforge.core.device import widened
 from ganforge.core.seeds import Draws
 
 PAD, BEGIN, END = 0, 1, 2  # units that are no part of a text
+NEVER = -1e9  # the logit of what never comes
 HEAD = 64  # width of a head of attention
 AT_ONCE = 256  # texts in one pass
 MOST_RAISED = 2_048  # units whose chances are changed while a text is drawn
@@ -65,7 +66,8 @@ class LanguageModel(nn.Module):
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the logits of the next unit, (..., V), from (..., W); neither PAD nor BEGIN ever comes."""
         scores = F.linear(hidden, self.embedding.weight, self.bias)
-        return torch.cat([scores.new_full((*scores.shape[:-1], END), -1e9), scores[..., END:]], dim=-1)
+        scores[..., :END] = NEVER
+        return scores
 
     def surprise(self, tokens: Tensor, label: Tensor | None = None, random: Draws | None = None) -> Tensor:
         """Return minus the log-probability of each next unit, (B, L - 1), in nats; 0 at PAD."""
@@ -78,11 +80,14 @@ class LanguageModel(nn.Module):
             lost[there] = F.cross_entropy(self.logits(hidden[there]), follows[there], reduction="none")
             return lost
         scores = widened(self.logits(hidden)).flatten(0, 1)
-        return F.cross_entropy(scores, follows.flatten(), ignore_index=PAD, reduction="none").view_as(follows)
+        every = F.cross_entropy(scores, follows.flatten(), ignore_index=PAD, reduction="none")
+        return every.view(follows.shape)
 
     def _embedded(self, tokens: Tensor, label: Tensor | None) -> Tensor:
         x: Tensor = self.embedding(tokens) * math.sqrt(self.embedding.embedding_dim)
-        return x if self.label is None or label is None else x + self.label(label)[:, None]
+        if self.label is not None and label is not None:
+            x = x + self.label(label)[:, None]
+        return x
 
 
 class RecurrentModel(LanguageModel):
@@ -158,7 +163,10 @@ class Transformer(LanguageModel):
     def begin(self, count: int, label: Tensor | None = None) -> State:
         weight, heads = self.embedding.weight, max(1, self.places.shape[1] // HEAD)
         told = self.label(label) if self.label is not None and label is not None else weight.new_zeros(count, 0)
-        return [told, *(weight.new_zeros(count, heads, 0, weight.shape[1] // heads) for _ in range(2 * len(self.layers)))]
+        return [
+            told,
+            *(weight.new_zeros(count, heads, 0, weight.shape[1] // heads) for _ in range(2 * len(self.layers))),
+        ]
 
     def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
         told, *past = state
@@ -220,11 +228,11 @@ class Steering(Protocol):
     """What changes the chances of the next unit while texts are drawn."""
 
     def raised(self, before: NDArray[np.int64], units: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return what is added to the logits of units, (N, K). Args: before (N, T), from BEGIN on; units (1 or N, K)."""
+        """Return what is added to the logits of units (1 or N, K). Args: before (N, T), from BEGIN on."""
 
 
 @torch.no_grad()
-def draw_texts(
+def draw_texts(  # noqa: PLR0913 - all that changes what is drawn
     network: LanguageModel,
     count: int,
     generator: torch.Generator,

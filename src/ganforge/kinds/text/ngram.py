@@ -1,8 +1,9 @@
 """Interpolated modified Kneser-Ney n-grams (Chen and Goodman 1999) over sorted integer keys.
 
-A text is BEGIN, its units, END. The k-grams of each order k are a sorted array of numbers (number of the first k - 1 units
-among the (k - 1)-grams, last unit), so that the continuations of a context stand together and a million texts take
-a few hundred megabytes. Counts of lower orders are those of different units before, except at the beginning of a text.
+A text is BEGIN, its units, END. The k-grams of each order k are a sorted array of numbers (number of the first k - 1
+units among the (k - 1)-grams, last unit), so that the continuations of a context stand together and a million texts
+take a few hundred megabytes. Counts of lower orders are those of different units before, except at the beginning of a
+text.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ganforge.kinds.text.networks import BEGIN, END, PAD, Ids
 
 ORDER = 5
 DISCOUNTS = (0.5, 1.0, 1.5)  # of counts 1, 2 and more, where too few counts of counts are known to estimate them
+FEWEST = 0.05  # discount at least: without any, what was never seen would be impossible
 Numbers = NDArray[np.int64]
 Shares = NDArray[np.float64]
 
@@ -172,10 +174,10 @@ def _level(keys: Numbers, counts: Numbers, size: int, contexts: int) -> Level:
     if of[1:5].all():
         y = of[1] / (of[1] + 2 * of[2])
         discount[1:] = [k - (k + 1) * y * of[k + 1] / of[k] for k in (1, 2, 3)]
-    discount = np.clip(discount, 0.0, [0.0, 1.0, 2.0, 3.0])
+    discount = np.clip(discount, [0.0, FEWEST, FEWEST, FEWEST], [0.0, 1.0, 2.0, 3.0])
     taken = discount[np.minimum(counts, 3)]
     context, kept = keys // size, counts - taken
-    total = np.bincount(context, counts, minlength=contexts)
+    total = np.bincount(context, counts, minlength=contexts).astype(np.float64)
     freed = np.bincount(context, taken, minlength=contexts) / np.maximum(total, 1)
     starts = np.searchsorted(context, np.arange(contexts + 1))
     return Level(keys, kept.astype(np.float64), total, freed, starts, np.concatenate([[0.0], kept.cumsum()]))

@@ -141,7 +141,7 @@ def open_texts(
         raise DataError(
             f"{source!r} holds {different:,} different texts.",
             f"At least {fewest} are needed: a part is held out, to judge with.",
-            "Give more; an example is a line, or with --example paragraph what empty lines separate.",
+            "Give more, one on each line, or separated by empty lines with --example paragraph.",
         )
     held = _held_out(whole.digests, whole.labels)
     train, held_out = whole.at(~held), whole.at(held)

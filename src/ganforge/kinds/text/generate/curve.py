@@ -24,7 +24,8 @@ MEANINGS: Mapping[str, Meaning] = {
         "lower", "How surprised an n-gram model of the drawn texts is by real ones: it needs quality and variety."
     ),
     "forward_perplexity": Meaning(
-        "lower", "How surprised an n-gram model of real texts is by the drawn ones; below that of real texts it is bland."
+        "lower",
+        "How surprised an n-gram model of real texts is by the drawn ones; below that of real texts it is bland.",
     ),
     "detection": Meaning("lower", "Chance that a classifier ranks a real text above a drawn one; 0.5 is a guess."),
     "bleu": Meaning("higher", "BLEU-4 of drawn texts against held-out ones; blandness raises it."),

@@ -27,7 +27,6 @@ from ganforge.kinds.text.generate.plan import Writing, build_model
 from ganforge.kinds.text.generate.selection import BITS, Guide
 from ganforge.kinds.text.generate.vocabulary import Vocabulary
 from ganforge.kinds.text.networks import Ids, LanguageModel, draw_texts
-from ganforge.kinds.text.units import Units
 from ganforge.recipe import Data, Network
 
 GUIDED = (0.8, 1.0)  # temperatures at which a guide is learned; between them their weights are mixed
@@ -125,7 +124,7 @@ class TextModel:
         if len(next(self.vocabulary.encoded([prompt]))) >= self.longest:
             raise InputError(
                 f"The prompt {prompt[:40]!r}... is as long as a whole text.",
-                f"A text has at most {self.longest} {self.vocabulary.units.name}.",
+                f"A text has at most {self.longest} {self.vocabulary.name}.",
                 "Give a shorter one.",
             )
         chosen = self.labels.index(asked["label"]) if "label" in asked else None
@@ -137,7 +136,9 @@ class TextModel:
             near = did_you_mean(out.suffix, ENDINGS)
             raise InputError(f"Texts cannot be written as {out.name!r}.", near, f"Use one of {', '.join(ENDINGS)}.")
         refuse_taken(out, force=force)
-        write_through(out, lambda file: self._fill(io.TextIOWrapper(file, "utf-8", newline=""), out.suffix.lower(), samples))
+        write_through(
+            out, lambda file: self._fill(io.TextIOWrapper(file, "utf-8", newline=""), out.suffix.lower(), samples)
+        )
         return out
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
@@ -186,7 +187,7 @@ class TextSamples:
         if not self.asked.contains:
             yield from islice(found, self.count)
             return
-        wanted = _holding(self.asked.contains, whole_words=self.model.vocabulary.units.name != "characters")
+        wanted = _holding(self.asked.contains, whole_words=self.model.vocabulary.name != "characters")
         tries = max(10_000, MOST_TRIES * self.count)
         kept = 0
         for text, label in islice(found, tries):
@@ -217,7 +218,7 @@ class TextSamples:
             seed = self.seed + (step << 32)
             labels = model.labels.draw(BLOCK, seed) if self.label is None else np.full(BLOCK, self.label)
             for place, ids in enumerate(model.draw(BLOCK, self.asked, labels, seed)):
-                yield model.vocabulary.decode(ids, prompt), None if labels is None else int(labels[place])
+                yield model.vocabulary.text_of(ids, prompt), None if labels is None else int(labels[place])
             step += 1
 
 
@@ -231,7 +232,7 @@ def load_writer(folder: Path, device: str = "cpu") -> TextModel:
     content = read_description_of(folder, "generate", "a writer of texts")
     with refused(f"The model at {str(folder)!r}"):
         data, network = Data.model_validate(content["data"]), Network.model_validate(content["network"])
-        chosen, vocabulary = Writing.model_validate(content["text"]), Vocabulary(Units.of_content(content["units"]))
+        chosen, vocabulary = Writing.model_validate(content["text"]), Vocabulary.of_content(content["units"])
         if vocabulary.size != chosen.size or len(data.shape) != 1 or not 2 < data.shape[0] <= 100_000:
             raise ValueError("its units do not fit its network")
         labels = Labels(data.label_names, tuple(content["label_shares"]))

@@ -94,7 +94,9 @@ def usual(recipe: Recipe) -> float:
     return max(1.0, 0.5 * recipe.data.shape[0])
 
 
-def plan_texts(draft: Draft, texts: Texts, vocabulary: Vocabulary, why: str, length: Choice, feed: Feed, tell: Tell) -> Recipe:
+def plan_texts(
+    draft: Draft, texts: Texts, vocabulary: Vocabulary, why: str, length: Choice, feed: Feed, tell: Tell
+) -> Recipe:
     """Choose every setting, with its reason; times a few steps on this machine.
 
     Args: why the units are these; length L of the feed's rows, with its reason. Raises: RecipeError.
@@ -108,7 +110,7 @@ def plan_texts(draft: Draft, texts: Texts, vocabulary: Vocabulary, why: str, len
     choose_compute(draft)
     chosen = draft.choose(
         Writing,
-        units=(vocabulary.units.name, why),
+        units=(vocabulary.name, why),
         size=(vocabulary.size, "the units, and four more: padding, beginning, end, and whatever is rare"),
         dropout=(DROPOUT, "measured on captions (docs/log.md)"),
         rounds=(ROUNDS, "of discriminators after training, each of what the ones before left (docs/log.md)"),
@@ -118,7 +120,10 @@ def plan_texts(draft: Draft, texts: Texts, vocabulary: Vocabulary, why: str, len
     name = draft.pinned.get("network.name", sized[0])
     network = draft.choose(
         Network,
-        name=(sized[0], f"size {size}: " + ("fast on a processor" if sized[0] == "gru" else "the best of a large size")),
+        name=(
+            sized[0],
+            f"size {size}: " + ("fast on a processor" if sized[0] == "gru" else "the best of a large size"),
+        ),
         width=(sized[1], f"size {size}"),
         depth=(sized[2], f"size {size}: so many layers"),
     )
@@ -142,7 +147,9 @@ def plan_texts(draft: Draft, texts: Texts, vocabulary: Vocabulary, why: str, len
     epochs = min(MOST_EPOCHS, EPOCHS * max(1.0, math.sqrt(FEW / count)))
     enough = max(draft.request.examples or 0, round(epochs * count))
     if draft.examples is None and span.examples > enough:
-        span = replace(span, examples=enough, seconds=None, why=f"{epochs:.0f} times {count:,} texts: more are learned by heart")
+        span = replace(
+            span, examples=enough, seconds=None, why=f"{epochs:.0f} times {count:,} texts: more are learned by heart"
+        )
     choose_length(
         draft,
         PACE,

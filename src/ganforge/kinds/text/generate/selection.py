@@ -1,10 +1,10 @@
 """Adversarial selection of units: discriminators of real and drawn texts change the chances of each next unit.
 
-A discriminator, a logistic regression of hashed n-grams calibrated (Platt 1999) on texts that it did not learn from, gives
-log p(real) / p(drawn) of a text as a sum over its n-grams. While a text is drawn, each unit's chance is multiplied by
-the exponential of what the n-grams that it would end add to that sum: a residual energy (Deng et al. 2020) that is
-normalised at each unit, so nothing is drawn in vain. The next round's discriminator learns from texts that were drawn
-so, and its weights are added, until it finds next to nothing to correct.
+A discriminator, a logistic regression of hashed n-grams calibrated (Platt 1999) on texts that it did not learn from,
+gives log p(real) / p(drawn) of a text as a sum over its n-grams. While a text is drawn, each unit's chance is
+multiplied by the exponential of what the n-grams that it would end add to that sum: a residual energy (Deng et al.
+2020) that is normalised at each unit, so nothing is drawn in vain. The next round's discriminator learns from texts
+drawn so, and its weights are added, until it finds next to nothing to correct.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -36,9 +37,11 @@ from ganforge.records import Evaluation, Page
 from ganforge.run import Run
 
 MOST_REAL = 8_000  # training texts that discriminators and n-grams learn from
-MOST_DRAWN, DRAWN_UNITS = 4_500, 80_000  # texts of a round, and about how many units they have at most
+MOST_DRAWN, DRAWN_UNITS = 4_500, 200_000  # texts of a round; units that they have at most
 MOST_JUDGED = 2_000  # texts of a point of the curve
 MOST_LOOKED = 1_000  # held-out texts of a look
+CHOICES = (0.8, 0.9, 1.0)  # temperatures of which one is drawn at when nothing is asked
+GUIDED_AT = (0.7, 0.8, 0.9, 1.0)  # of the curve with the adversary
 FEWEST_CALIBRATING = 20  # held-out texts without rare words, with which a discriminator is calibrated
 COMPARED = 50_000  # training texts among which copies are sought at once
 NAMES = {"words": "word", "characters": "character", "subwords": "subword"}
@@ -49,7 +52,7 @@ class Generate(Task):
 
     name: ClassVar[str] = "generate"
     labels: ClassVar[str | None] = (
-        "The files or subfolders of a folder, or a column, are labels: all are learned, and `sample --label` draws one. "
+        "The files or subfolders of a folder, or a column, are labels. All are learned; `sample --label` draws one; "
         "--label none ignores them."
     )
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {"likelihood": "higher", "perplexity": "lower"}
@@ -59,8 +62,8 @@ class Generate(Task):
         nouns="texts",
         judged="drawn texts",
         samples="Texts",
-        story="A network learns the chance of each next unit of a text. Then discriminators tell its texts from real ones, "
-        "and the chances are changed until they no longer can.",
+        story="A network learns the chance of each next unit. Then discriminators tell its texts from real ones, and "
+        "the chances are changed until they no longer can.",
     )
 
     def plan(self, request: Request, tell: Tell) -> GenerateJob:
@@ -87,14 +90,12 @@ class Generate(Task):
 
 def _open(request: Request) -> Texts:
     options = request.options
-    return open_texts(
-        request.source, text=options.get("text"), label=request.label, example=options.get("example")
-    )
+    return open_texts(request.source, text=options.get("text"), label=request.label, example=options.get("example"))
 
 
 def _vocabulary(texts: Texts, pinned: str | None) -> tuple[Vocabulary, str]:
     units, why = choose_units(texts.train, pinned)
-    return Vocabulary(units), why
+    return Vocabulary.of(units), why
 
 
 @dataclass(slots=True)
@@ -137,10 +138,8 @@ class GenerateJob(Job):
         if rounds and len(unseen) >= FEWEST_CALIBRATING and len(real) >= FEWEST_CALIBRATING:
             self.tell("judging")
             for place, temperature in enumerate(GUIDED):
-                weights, ranked = learn_guide(
-                    lambda guide, number, at=temperature: self._drawn(writer, at, guide, f"text/round {number} {at}"),
-                    real, unseen, self.vocabulary.most, rounds,
-                )  # fmt: skip
+                draw = partial(self._round, writer, temperature)
+                weights, ranked = learn_guide(draw, real, unseen, self.vocabulary.most, rounds)
                 writer.guides[place] = torch.from_numpy(weights)
                 writer.ranked[place] = ranked[0]
         self._choose(writer)
@@ -153,7 +152,7 @@ class GenerateJob(Job):
             NEXT_STEPS,
             data=self.recipe.data.content(),
             text=self.recipe.section(Writing).content(),
-            units=self.vocabulary.units.content(),
+            units=self.vocabulary.content(),
             label_shares=self._labels.shares,
         )
         write_model_files(folder, product, content)
@@ -196,27 +195,32 @@ class GenerateJob(Job):
     def _surprise(self, network: LanguageModel, lines: Lines) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         return surprise_of(network, self._units(lines), lines.labels, unscored=UNKNOWN if self.vocabulary.closed else 0)
 
-    def _drawn(self, writer: Writer, temperature: float, guide: Guide | None, purpose: str, most: int = MOST_DRAWN) -> list[Ids]:
-        count = max(100, min(most, 2 * DRAWN_UNITS // self._longest, len(self.texts.train)))
+    def _drawn(
+        self, writer: Writer, temperature: float, guide: Guide | None, purpose: str, most: int = MOST_DRAWN
+    ) -> list[Ids]:
+        count = max(100, min(most, DRAWN_UNITS // self._longest, len(self.texts.train)))
         labels = self._labels.draw(count, seed_for(self.recipe.seed, purpose))
         asked = Asked(temperature, 1.0)
         return self._model(writer).draw_with(guide, count, asked, labels, self.recipe.seed, purpose)
 
+    def _round(self, writer: Writer, temperature: float, guide: Guide | None, number: int) -> list[Ids]:
+        return self._drawn(writer, temperature, guide, f"text/round {number} {temperature}")
+
     def _choose(self, writer: Writer) -> None:
-        """Choose the strength by the reverse perplexity beside the network's curve, then the temperature at which texts
-        are as likely as real ones."""
-        judges = self._judges(self._held_out(0))
-        plain = self.points(judges, writer, 0.0, (0.8, 1.0), "text/choice")
-        guided = self.points(judges, writer, 1.0, GUIDED, "text/choice")
-        helps = bool(guided) and np.mean([judges.beyond(one, plain).value for one in guided]) < 0
-        real = judges.point("real", known(self._real())[: len(plain[0].texts)]).scores["forward_perplexity"].value
-        curve = guided if helps else plain
-        likely = [np.log(one.scores["forward_perplexity"].value) for one in curve]
-        writer.strength.fill_(float(helps))
-        writer.temperature.fill_(round(float(np.interp(np.log(real), likely, GUIDED)), 2))
+        """Choose the strength and temperature whose texts have the lowest reverse perplexity."""
+        chosen, lowest = self._units(self._held_out(0)), np.inf
+        for strength in (0.0, 1.0) if writer.guides.any() else (0.0,):
+            for temperature in CHOICES:
+                guide = writer.guide(temperature, strength, self.vocabulary.most)
+                drawn = self._drawn(writer, temperature, guide, f"text/choice {strength} {temperature}", MOST_JUDGED)
+                surprise = Ngrams.fit(drawn, self.recipe.section(Writing).size).surprise(chosen, UNKNOWN)[0].sum()
+                if surprise < lowest:
+                    lowest, best = surprise, (strength, temperature)
+        writer.strength.fill_(best[0])
+        writer.temperature.fill_(best[1])
 
     def points(
-        self, judges: Judges, writer: Writer, strength: float, temperatures: Sequence[float], purpose: str
+        self, judges: Judges, writer: Writer, strength: float, temperatures: Sequence[float], most: int = MOST_JUDGED
     ) -> list[Point]:
         """Measure texts at each temperature; none where a guide is asked for that is not there."""
         found = []
@@ -224,18 +228,19 @@ class GenerateJob(Job):
             guide = writer.guide(temperature, strength, self.vocabulary.most)
             if strength == 0 or guide is not None:
                 name = f"{'guided' if strength else 'plain'} {temperature:g}"
-                texts = self._drawn(writer, temperature, guide, f"{purpose} {name}", MOST_JUDGED)
+                texts = self._drawn(writer, temperature, guide, f"text/judged {name}", most)
                 found.append(judges.point(name, texts))
         return found
 
-    def _judges(self, held_out: Sequence[str]) -> Judges:
+    def judges(self, held_out: Sequence[str]) -> Judges:
+        """Return the judges that held-out texts make."""
         size = self.recipe.section(Writing).size
         return Judges.of(self._units(held_out), size, self.vocabulary.most, self._longest, self._blocks)
 
     def _shown(self, writer: Writer, asked: Asked) -> list[str]:
         model = self._model(writer)
         labels = self._labels.draw(SHOWN, self.recipe.seed)
-        return [self.vocabulary.decode(ids) for ids in model.draw(SHOWN, asked, labels, self.recipe.seed)]
+        return [self.vocabulary.text_of(ids) for ids in model.draw(SHOWN, asked, labels, self.recipe.seed)]
 
     def _model(self, writer: Writer) -> TextModel:
         return TextModel(writer, self.vocabulary, self._labels, self._longest)
@@ -249,18 +254,23 @@ class GenerateJob(Job):
         return self.recipe.data.shape[0] - 2
 
 
-def compare_texts(job: GenerateJob, writer: Writer, held_out: Lines) -> Compared:
-    """Measure a writer beside its rivals. Args: held_out texts that neither trained nor chose anything."""
-    judges = job._judges(held_out)
-    plain = job.points(judges, writer, 0.0, TEMPERATURES, "text/judged")
-    guided = job.points(judges, writer, 1.0, (0.8, 0.9, 1.0), "text/judged")
+def compare_texts(job: GenerateJob, writer: Writer, held_out: Lines, most: int = MOST_JUDGED) -> Compared:
+    """Measure a writer beside its rivals.
+
+    Args: held_out texts that neither trained nor chose anything; most texts of a point of the curve.
+    """
+    judges = job.judges(held_out)
+    plain = job.points(judges, writer, 0.0, TEMPERATURES, most)
+    guided = job.points(judges, writer, 1.0, GUIDED_AT, most)
     count, strength, temperature = len(plain[0].texts), float(writer.strength), float(writer.temperature)
-    mine = job.points(judges, writer, strength, (temperature,), "text/judged")[0]
+    mine = job.points(judges, writer, strength, (temperature,), most)[0]
     real = job._real()
     ngrams = Ngrams.fit(real, job.recipe.section(Writing).size)
-    drawn = known(ngrams.sample(2 * count, np.random.default_rng(seed_for(job.recipe.seed, "text/n-grams")), job._longest))
+    drawn = known(
+        ngrams.sample(2 * count, np.random.default_rng(seed_for(job.recipe.seed, "text/n-grams")), job._longest)
+    )
     units, surprise = job._units(held_out), job._surprise(writer.network, held_out)
-    first = guided[0] if guided else None
+    first = next((one for one in guided if one.name.endswith(" 0.8")), None)
     gains = {} if first is None else {
         "n-grams": judges.beyond(first, plain),
         "small networks": judges.beyond(first, plain, network=True),
@@ -278,6 +288,6 @@ def compare_texts(job: GenerateJob, writer: Writer, held_out: Lines) -> Compared
         strength=strength,
         temperature=temperature,
         ranked=writer.ranked.tolist(),
-        unit=NAMES[job.vocabulary.units.name],
+        unit=NAMES[job.vocabulary.name],
         texts=len(units),
     )

@@ -42,7 +42,7 @@ class Compared:
 
 
 def evaluate_texts(found: Compared, shown: Sequence[str], before: Sequence[str]) -> Evaluation:
-    """Return the evaluation. Args: shown texts as they are drawn when nothing is asked; before without the adversary."""
+    """Return the evaluation. Args: shown texts as drawn when nothing is asked; before without the adversary."""
     mine, real, ngrams = found.mine, found.real, found.ngrams
     rivals = [
         rival("ganforge", "as it draws when nothing is asked", values_of(mine.scores)),
@@ -54,9 +54,7 @@ def evaluate_texts(found: Compared, shown: Sequence[str], before: Sequence[str])
     floors = {**values_of(real.scores), "copies": found.held_out_copies}
     rows = Rows(
         ("As it draws", "Without the adversary"),
-        tuple(
-            (one[:CUT], other[:CUT]) for one, other in zip(shown[:SHOWN], before[:SHOWN], strict=True)
-        ),
+        tuple((one[:CUT], other[:CUT]) for one, other in zip(shown[:SHOWN], before[:SHOWN], strict=True)),
     )
     figure = Figure("pictures/curve.png", "Measures of texts at several temperatures", "", wide=True)
     return Evaluation(
@@ -66,8 +64,8 @@ def evaluate_texts(found: Compared, shown: Sequence[str], before: Sequence[str])
         held_out=found.texts,
         judge={
             "kind": "n-grams",
-            "sentence": "Judges are Kneser-Ney models of order 5 and a logistic regression of n-grams, fitted on held-out "
-            "texts, and small networks fitted on drawn ones. None of them took part in training.",
+            "sentence": "Judges are Kneser-Ney models of order 5 and a logistic regression of n-grams, fitted on "
+            "held-out texts, and small networks fitted on drawn ones. None of them took part in training.",
         },
         floor="The floor is what training texts get; of copies, what held-out texts get.",
         reference="The reference is texts of a Kneser-Ney model.",
@@ -95,24 +93,24 @@ def evaluate_texts(found: Compared, shown: Sequence[str], before: Sequence[str])
 
 
 def _verdict(found: Compared) -> Verdict:
-    scores, real = found.mine.scores, found.real.scores
+    scores, real, ngrams = found.mine.scores, found.real.scores, found.ngrams.scores
     detected, copies = scores["detection"], scores["copies"]
     grade = sum(detected.value > bound for bound in BOUNDS)
     if copies.low > found.held_out_copies + MOST_COPIES:
         grade = max(grade, 3)
     word = GRADES[grade]
     sentences = [
-        f"The network's perplexity of held-out texts is {found.perplexity.value:.1f} a {found.unit}; that of n-grams is "
-        f"{found.ngram_perplexity.value:.1f}"
+        f"The network's perplexity of held-out texts is {found.perplexity.value:.1f} a {found.unit}; that of n-grams "
+        f"is {found.ngram_perplexity.value:.1f}"
         + (": for texts like these you need no network." if _simpler(found) else "."),
         _adversary(found),
         f"Drawn texts have a forward perplexity of {scores['forward_perplexity'].value:.1f} and a reverse one of "
-        f"{scores['reverse_perplexity'].value:.1f}; training texts drawn again {real['forward_perplexity'].value:.1f} and "
-        f"{real['reverse_perplexity'].value:.1f}, n-grams {found.ngrams.scores['forward_perplexity'].value:.1f} and "
-        f"{found.ngrams.scores['reverse_perplexity'].value:.1f}.",
+        f"{scores['reverse_perplexity'].value:.1f}; training texts drawn again "
+        f"{real['forward_perplexity'].value:.1f} and {real['reverse_perplexity'].value:.1f}, n-grams "
+        f"{ngrams['forward_perplexity'].value:.1f} and {ngrams['reverse_perplexity'].value:.1f}.",
         f"{copies.value:.1%} of drawn texts are training texts, word for word; of held-out texts "
-        f"{found.held_out_copies:.1%} are. The usual text shares {scores['copied_run'].value:.1f} {found.unit}s in a row "
-        "with one.",
+        f"{found.held_out_copies:.1%} are. On average {scores['copied_run'].value:.1f} {found.unit}s in a row stand in "
+        "one.",
     ]
     if scores["self_bleu"].low > real["self_bleu"].high:
         sentences.append("They repeat each other more than real texts do: a higher temperature varies them more.")
@@ -137,8 +135,8 @@ def _adversary(found: Compared) -> str:
         if not any(found.ranked):
             return "No discriminator was asked for: these are texts of the network alone."
         return (
-            f"A discriminator ranks real texts above drawn ones with a chance of {max(found.ranked):.0%}: there is nothing "
-            "to correct, and the network's texts are passed through."
+            f"A discriminator ranks real texts above drawn ones with a chance of {max(found.ranked):.0%}: there is "
+            "nothing to correct, and the network's texts are passed through."
         )
     told = " and ".join(
         f"{one.value:+.3f} ({one.low:+.3f} to {one.high:+.3f}) by {judge}" for judge, one in found.gains.items()

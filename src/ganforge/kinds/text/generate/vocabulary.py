@@ -6,8 +6,11 @@ drawn. Subwords spell everything and are left as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -20,27 +23,28 @@ GONE = FIRST - UNKNOWN - 1  # how much lower a unit's number is here
 
 
 @dataclass(frozen=True)
-class Vocabulary:
-    """A vocabulary without bytes, for feed.py (as units.Units)."""
+class Vocabulary(Units):
+    """A vocabulary without bytes."""
 
-    units: Units
-
-    pad, begin, end = 0, 1, 2
+    @classmethod
+    def of(cls, units: Units) -> Self:
+        """Return the vocabulary of given units."""
+        return cls(units.name, units.pieces, units.merges)
 
     @property
     def closed(self) -> bool:
         """Whether UNKNOWN stands for what has no unit."""
-        return self.units.name != "subwords"
+        return self.name != "subwords"
 
     @property
     def size(self) -> int:
         """Number of units V."""
-        return self.units.size - GONE if self.closed else self.units.size
+        return super().size - GONE if self.closed else super().size
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """What identifies it."""
-        return f"{self.units.digest} {'closed' if self.closed else 'open'}"
+        return hashlib.sha256(f"closed {super().digest}".encode()).hexdigest() if self.closed else super().digest
 
     @property
     def banned(self) -> tuple[int, ...]:
@@ -50,31 +54,31 @@ class Vocabulary:
     @property
     def most(self) -> int:
         """Return how many units the n-grams of a discriminator have at most."""
-        return {"words": 3, "subwords": 4, "characters": 6}[self.units.name]
+        return {"words": 3, "subwords": 4, "characters": 6}[self.name]
 
     def encoded(self, texts: Iterable[str]) -> Iterator[Ids]:
         """Yield the units of each text, without beginning and end."""
-        for ids in self.units.encoded(texts):
+        for ids in super().encoded(texts):
             yield self._closed(ids) if self.closed else ids
 
     def _closed(self, ids: Ids) -> Ids:
         spelled = ids < FIRST
         if not spelled.any():
             return ids - GONE
-        if self.units.name == "words":  # each has a blank before it, but after a word in the same bytes
+        if self.name == "words":  # each has a blank before it, but after a word in the same bytes
             begins = spelled & ((ids == BLANK) | ~np.r_[False, spelled[:-1]])
         else:
             begins = spelled & ((ids - BYTES) & 0xC0 != 0x80)  # not a byte that continues a sign
-        return np.where(spelled, UNKNOWN, ids - GONE)[begins | ~spelled].astype(np.int32)
+        return np.asarray(np.where(spelled, UNKNOWN, ids - GONE)[begins | ~spelled], np.int32)
 
-    def decode(self, ids: Sequence[int] | Ids, prompt: str = "") -> str:
+    def text_of(self, ids: Ids, prompt: str = "") -> str:
         """Return the text of units that were drawn. Args: prompt the text before them."""
-        open_ = np.asarray(ids, np.int64)
+        units = ids.astype(np.int64)
         if self.closed:
-            open_ = open_[open_ != UNKNOWN] + GONE
+            units = units[units != UNKNOWN] + GONE
         if not prompt:
-            return self.units.decode(open_.tolist())
-        return prompt + b"".join(self.units.spelled[unit] for unit in open_.tolist()).decode("utf-8", "replace")
+            return self.decode(units.tolist())
+        return prompt + b"".join(self.spelled[unit] for unit in units.tolist()).decode("utf-8", "replace")
 
 
 def known(texts: Iterable[Ids]) -> list[Ids]:
