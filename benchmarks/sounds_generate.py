@@ -31,10 +31,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import ganforge as gf
+from ganforge.engine.feed import ArrayFeed
 from ganforge.kinds.sounds.features import LogMel, Mel
 from ganforge.kinds.sounds.generate.grid import (
     Grid,
-    SpectrogramFeed,
     grid_for,
     log_mel_of,
     spectrograms_of,
@@ -202,7 +202,7 @@ def mixed(x: NDArray[np.float32], labels: NDArray[np.int64], asked: NDArray[np.i
 
 
 def untrained_rivals(
-    train: SpectrogramFeed, grid: Grid, asked: NDArray[np.int64], kept: Takes
+    train: ArrayFeed, grid: Grid, asked: NDArray[np.int64], kept: Takes
 ) -> dict[str, Callable[[], Takes]]:
     """Return what needs no network, as takes made through the same levels and phases. Args: kept held-out takes."""
     labels = train.labels if train.labels is not None else np.zeros(len(train), np.int64)

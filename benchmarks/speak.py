@@ -30,10 +30,10 @@ import torch
 import ganforge as gf
 from ganforge.kinds.sounds.features import LogMel, mel_griffin_lim
 from ganforge.kinds.sounds.sound_file import read_sound
-from ganforge.kinds.sounds.speak.measures import error_rate
 from ganforge.kinds.sounds.speak.model import Speaker, load_speaker
 from ganforge.kinds.sounds.speak.text import spelled
 from ganforge.kinds.sounds.speak.transcripts import read_transcripts
+from ganforge.measures.edits import error_rate
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 DISCOUNT = 0.5  # of a pair of words

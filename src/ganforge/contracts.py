@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
+from ganforge.errors import missing_verb
 from ganforge.recipe import Data, Recipe, Request, TaskSection
 
 if TYPE_CHECKING:  # torch costs most of a second; `ganforge --help` must not pay it
@@ -101,13 +102,15 @@ class Schedule:
     """A number that moves from `start` to `end` while training's progress goes from 0 to 1.
 
     Progress is examples shown / examples planned, so a schedule survives a change of batch size or of world size.
-    `warmup` is the share of the run, in 0..1, over which the value first rises linearly from 0.
+    `warmup` is the share, in 0..1, over which the value first rises linearly from 0. All is from `first` to `last`.
     """
 
     start: float
     end: float
     shape: Literal["constant", "linear", "cosine", "geometric"] = "cosine"
     warmup: float = 0.0
+    first: float = 0.0
+    last: float = 1.0
 
     def __post_init__(self) -> None:
         if self.shape == "geometric" and min(self.start, self.end) <= 0:
@@ -115,7 +118,7 @@ class Schedule:
 
     def at(self, progress: float) -> float:
         """Return the value at `progress` in 0..1."""
-        p = min(max(progress, 0.0), 1.0)
+        p = min(max((progress - self.first) / max(self.last - self.first, 1e-9), 0.0), 1.0)
         rise = min(1.0, p / self.warmup) if self.warmup > 0 else 1.0
         match self.shape:
             case "constant":
@@ -314,29 +317,26 @@ class Job(Protocol):
 class Model(Protocol):
     """A trained model, read back without the training data. Its model.json gives its kind and its task.
 
-    What a model cannot do raises an InputError that names the verb which it supports instead.
+    What it cannot do, by default every verb, raises an InputError that names another one.
     """
+
+    steps: ClassVar[Mapping[str, str]] = {}  # what `next_steps` returns, where it is the same for every run
 
     def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Samples:
         """Draw new examples. Args: asked the kind's options of the verb `sample`, by name. Raises: InputError."""
+        raise missing_verb("needs an input and draws nothing", self.next_steps())
 
-    def write(self, samples: Samples, out: Path, *, force: bool) -> Path:
-        """Write samples to a file or folder, whole or not at all; the path is checked before anything is drawn.
-
-        Raises: InputError, StorageError.
-        """
+    def write(self, samples: Any, out: Path, *, force: bool) -> Path:
+        """Write samples whole or not at all; the path is checked first. Raises: InputError, StorageError."""
+        raise missing_verb("draws nothing that could be written", self.next_steps())
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
-        """Apply the model to a person's own data; without `out` the result is returned in memory.
-
-        Args: options the kind's own of the verb `apply`, by name, and of every kind `seed` and `force`.
-        """
+        """Apply it to data. Args: out None for a result in memory; options the kind's own, `seed` and `force`."""
+        raise missing_verb("draws from nothing and takes no input", self.next_steps())
 
     def next_steps(self) -> Mapping[str, str]:
-        """Return what to type next: the words after `ganforge` -> what they do; model.json has them as `next_steps`.
-
-        RUN stands for the run's folder, DATA for the data that it was trained on.
-        """
+        """Return what to type after `ganforge` -> what it does. RUN is the run's folder, DATA what it learned from."""
+        return self.steps
 
 
 class Samples(Protocol):

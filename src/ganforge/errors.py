@@ -17,7 +17,7 @@ An error is three short sentences: what happened (with the value received), why,
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 
@@ -39,6 +39,11 @@ class InputError(GanforgeError):
     """What was given cannot be used."""
 
     exit_code = 2
+
+
+def missing_verb(why: str, next_steps: Mapping[str, str]) -> InputError:
+    """Return the refusal of a verb that a model lacks. Args: why, after "This run"; next_steps what it has instead."""
+    return InputError(f"This run {why}.", "It has another verb.", f"Use: ganforge {next(iter(next_steps))}")
 
 
 class DataError(InputError):

@@ -37,6 +37,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     key: ClassVar[str] = ""  # its name in a recipe: "network", as in `--set network.width=64`
     apart: ClassVar[Mapping[str, str]] = {}  # settings that no table of choices shows -> what to use instead of --set
+    derived: ClassVar[Mapping[str, str]] = {}  # settings that follow from the data -> what to do instead of --set
 
     def content(self) -> dict[str, Any]:
         """Return the object for a JSON file, without what is absent: None or an empty list."""
@@ -331,6 +332,6 @@ def in_words(error: ValidationError, section: str = "") -> RecipeError:
     name = ".".join(str(part) for part in (section, *first["loc"]) if part != "")
     return RecipeError(
         f"The setting {name} cannot be {first['input']!r}.",
-        f"{first['msg']}.",
+        f"{first['msg'].removeprefix('Value error, ')}.",
         "See `ganforge plan DATA` for its value.",
     )

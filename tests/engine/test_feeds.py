@@ -10,7 +10,7 @@ import torch
 
 from ganforge.core.cache import kept_or_filled
 from ganforge.engine import feed as feeds
-from ganforge.engine.feed import ArrayFeed, LevelFeed
+from ganforge.engine.feed import AS_STORED, PICTURES, ArrayFeed, Form
 
 ROWS = np.random.default_rng(0).integers(0, 256, (40, 6, 5, 3), np.uint8)
 LABELS = np.arange(40) % 3
@@ -32,15 +32,15 @@ class Read:
         return found
 
 
-@pytest.mark.parametrize("kind", [ArrayFeed, LevelFeed])
+@pytest.mark.parametrize("form", [AS_STORED, PICTURES])
 def test_batches_are_the_same_from_memory_from_elsewhere_and_in_another_process(
-    kind: type[ArrayFeed], monkeypatch: pytest.MonkeyPatch
+    form: Form, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = kind(ROWS, LABELS)
+    here = ArrayFeed(ROWS, LABELS, form=form)
     monkeypatch.setattr(feeds, "IN_MEMORY", 1_000)
     source = Read(ROWS)
-    there = kind(source, LABELS)
-    sent = kind.of_raw(there.raw(0, len(there)), "cpu")
+    there = ArrayFeed(source, LABELS, form=form)
+    sent = ArrayFeed.of_raw(there.raw(0, len(there)), "cpu", form)
     assert here.resident and not there.resident and len(here) == len(there) == len(sent) == 40
     before = source.reads
     for other in (there, sent):
@@ -59,7 +59,7 @@ def test_rows_that_fit_are_read_once_and_those_at_places_alone() -> None:
 
 
 def test_levels_are_numbers_between_minus_one_and_one_and_examples_have_their_channels_first() -> None:
-    feed = LevelFeed(ROWS)
+    feed = ArrayFeed(ROWS, form=PICTURES)
     x = feed.batch(PICKED)["x"]
     assert x.shape == (4, 3, 6, 5) and x.is_contiguous(memory_format=torch.channels_last)
     np.testing.assert_allclose(x.numpy() * 127.5 + 127.5, feed.examples(PICKED.numpy()), atol=1e-4)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ganforge.contracts import Observer
-from ganforge.core.files import is_out_of_room, refuse_taken
+from ganforge.core.files import is_out_of_room, refuse_taken, storage_error
 from ganforge.errors import DataError, GanforgeError, InputError, Interrupted
 
 MOST_NAMED = 5  # files that are left alone
@@ -265,6 +265,32 @@ def convert_files(
         tell("applied", share=1.0, path=str(place))
     if len(reasons) == len(pairs):
         raise DataError(f"None of the {sought.nouns} in {str(source)!r} could be used.", f"The first: {reasons[0]}")
+
+
+def convert_all(
+    source: str | Path,
+    out: Path | None,
+    convert: Convert,
+    observers: Sequence[Observer],
+    *,
+    written: Written,
+    sought: Sought,
+    force: bool,
+) -> Path:
+    """Convert a file, or those of a folder, into `out`, which is returned.
+
+    Raises: InputError also where no place is named; what `list_files`, `places_for` and `convert_files` raise.
+    """
+    if out is None:
+        raise InputError(f"No place was named for the {sought.nouns}.", do="Name a file or a folder with --out.")
+    place, path = out.expanduser(), Path(source).expanduser()
+    listing = list_files(path, sought)
+    try:
+        pairs = places_for(listing.found, path, place, written, sought, force=force)
+    except OSError as error:  # such as a name that is too long to be looked for
+        raise storage_error(place, error) from error
+    convert_files(path, listing, pairs, convert, observers, sought=sought, named=pairs[0][1] == place)
+    return place
 
 
 def _reason(file: Path, error: Exception) -> str:

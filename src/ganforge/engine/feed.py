@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, Self
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -48,6 +50,24 @@ class Rows(Protocol):
     def __getitem__(self, rows: NDArray[np.integer], /) -> NDArray[Any]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How rows become examples."""
+
+    x: Callable[[Tensor], Tensor]  # rows (B, ...) as stored, on the device -> x of a batch
+    measured: Callable[[NDArray[Any]], NDArray[Any]]  # rows (n, ...) as stored -> as measures take them
+
+
+def levels_of_pictures(stored: Tensor) -> Tensor:
+    """Return levels uint8 (B, H, W, C) as x (B, C, H, W) in -1..1, channels_last: its strides are kept."""
+    return stored.permute(0, 3, 1, 2).to(torch.get_default_dtype()).sub_(HALF).div_(HALF)
+
+
+AS_STORED = Form(lambda stored: stored, lambda rows: rows)
+PICTURES = Form(levels_of_pictures, lambda rows: np.ascontiguousarray(rows.transpose(0, 3, 1, 2)))
+"""Levels uint8 (H, W, C): x in -1..1 and measured ones are (C, H, W)."""
+
+
 class ArrayFeed:
     """Rows drawn by index, with labels if there are some (contracts.Feed).
 
@@ -61,10 +81,11 @@ class ArrayFeed:
         labels: NDArray[np.int64] | None = None,
         device: torch.device | str = "cpu",
         *,
+        form: Form = AS_STORED,
         places: NDArray[np.uint32] | None = None,
     ) -> None:
         """Args: places (N,) indices of the rows that are meant, None for all; labels (N,)."""
-        self._rows, self._places, self._device = rows, places, torch.device(device)
+        self._rows, self._places, self._device, self._form = rows, places, torch.device(device), form
         self._carrier = Carrier(self._device)
         self._here: Tensor | None = None  # (N, ...) on the device
         size = self.stored(np.arange(len(self))[:1]).nbytes * len(self)
@@ -81,10 +102,10 @@ class ArrayFeed:
             self._labels = torch.from_numpy(signed).to(self._device)
 
     @classmethod
-    def of_raw(cls, examples: Batch, device: torch.device | str) -> Self:
+    def of_raw(cls, examples: Batch, device: torch.device | str, form: Form = AS_STORED) -> ArrayFeed:
         """Make a feed of the result of `raw`."""
         label = examples.get("label")
-        return cls(examples["x"].numpy(), None if label is None else label.numpy().astype(np.int64), device)
+        return cls(examples["x"].numpy(), None if label is None else label.numpy().astype(np.int64), device, form=form)
 
     @property
     def resident(self) -> bool:
@@ -107,13 +128,10 @@ class ArrayFeed:
         """
         chosen = indices.to(self._device, non_blocking=True)
         if self._here is not None:
-            x = self._x(self._here.index_select(0, chosen))
+            x = self._form.x(self._here.index_select(0, chosen))
         else:
-            x = self._x(self._carrier.carry(self.stored(indices.numpy())))
+            x = self._form.x(self._carrier.carry(self.stored(indices.numpy())))
         return {"x": x} if self._labels is None else {"x": x, "label": self._labels.index_select(0, chosen).long()}
-
-    def _x(self, stored: Tensor) -> Tensor:
-        return stored
 
     def raw(self, first: int, last: int) -> dict[str, Tensor]:
         """Return x (n, ...) as stored of the rows first..last-1, and label (n,) if there are labels, on the CPU."""
@@ -126,7 +144,7 @@ class ArrayFeed:
 
     def examples(self, indices: NDArray[np.integer] | None = None) -> NDArray[Any]:
         """Return rows (n, ...) as measures take them. Args: indices (n,), or None for all of them."""
-        return self.stored(np.arange(len(self)) if indices is None else indices)
+        return self._form.measured(self.stored(np.arange(len(self)) if indices is None else indices))
 
     def _brought(self, step: int) -> Tensor:
         """Copy all rows to the device, `step` at a time."""
@@ -136,18 +154,6 @@ class ArrayFeed:
             end = min(start + step, len(self))
             there[start:end] = torch.from_numpy(self.stored(np.arange(start, end)))
         return there
-
-
-class LevelFeed(ArrayFeed):
-    """Levels uint8 (H, W, C) drawn by index, as x (B, C, H, W) in -1..1, channels_last (contracts.Feed)."""
-
-    def _x(self, stored: Tensor) -> Tensor:
-        numbers = stored.permute(0, 3, 1, 2).to(torch.get_default_dtype())  # keeps its strides: channels_last
-        return numbers.sub_(HALF).div_(HALF)
-
-    def examples(self, indices: NDArray[np.integer] | None = None) -> NDArray[np.uint8]:
-        """Return levels uint8 (n, C, H, W). Args: indices (n,), or None for all of them."""
-        return np.ascontiguousarray(super().examples(indices).transpose(0, 3, 1, 2))
 
 
 def room_beside(device: torch.device) -> int:

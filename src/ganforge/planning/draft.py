@@ -235,10 +235,9 @@ def _checked(name: str, value: Any, sections: Mapping[str, type[Section]]) -> An
             "The section data says what was found in the data.",
             "Use --resolution or --label, or give other data.",
         )
-    if key in kind.apart:
-        raise RecipeError(
-            f"The setting {name} cannot be set to {value!r}.", "It is not chosen in this way.", kind.apart[key]
-        )
+    for settings, why in ((kind.apart, "It is not chosen in this way."), (kind.derived, "It follows from the data.")):
+        if key in settings:
+            raise RecipeError(f"The setting {name} cannot be set to {value!r}.", why, settings[key])
     if key not in kind.model_fields:
         why = did_you_mean(key, set(kind.model_fields) - set(kind.apart))
         raise RecipeError(f"There is no setting {key!r} in section {section!r}.", why, "See `ganforge plan`.")

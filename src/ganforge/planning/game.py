@@ -132,6 +132,13 @@ def _described(network: Network) -> str:
     return f"{network.name!r}{f' of {said}' if said else ''}"
 
 
+def refuse_unbuildable_game(draft: Draft, build: Callable[[Recipe], Game]) -> None:
+    """Build the networks of a game as above; what several players hold counts once. Raises: RecipeError."""
+    recipe = draft.recipe()
+    nowhere = recipe.model_copy(update={"compute": recipe.compute.model_copy(update={"device": "meta"})})
+    refuse_unbuildable(draft[Network], lambda: [nn.ModuleList(player.network for player in build(nowhere).players)])
+
+
 def refuse_unbuildable_pair(network: Network, data: Data, pairs: Pairs) -> None:
     """Build the pair that a recipe names and send one example through it, as above. Raises: RecipeError."""
     pair = network_pair(network, data, pairs)

@@ -14,9 +14,9 @@ from ganforge.kinds.sounds.convert.measures import Speakers, distances_of_words,
 from ganforge.kinds.sounds.convert.model import VoiceMap
 from ganforge.kinds.sounds.convert.network import Source, SourceFilter, pulse_train, voice_stream
 from ganforge.kinds.sounds.convert.plan import Converting, SpokenFeed
-from ganforge.kinds.sounds.convert.voices import Hearing, Target, median_pitch
+from ganforge.kinds.sounds.convert.voices import Hearing, Target, median_pitch, pitch_of
 from ganforge.kinds.sounds.features import Mel
-from ganforge.kinds.sounds.pitch import pitch_of
+from ganforge.kinds.sounds.stream import Stream
 
 RATE = 8_000
 MEL = Mel.at(RATE)
@@ -262,6 +262,13 @@ def test_the_classifier_knows_voices_and_words_are_compared_without_them() -> No
     shuffled = distances_of_words(others[0], others[1][::-1], hearing)
     assert distances_of_words(others[0], others[0], hearing).max() < 1e-6
     assert same.mean() < 0.8 * shuffled.mean()
+
+
+def test_voices_are_told_apart_by_one_recording_of_each_and_what_is_not_finite_is_silence() -> None:
+    speakers = Speakers([[_spoken(*voice, seed=0)] for voice in ((110, 1.0), (200, 0.8))], Hearing(MEL))
+    assert speakers.named([_spoken(110, 1.0, seed=1), _spoken(200, 0.8, seed=1)]).tolist() == [0, 1]
+    broken = Stream(lambda x, begins, first, last: np.full(len(x), np.nan, np.float32), MEL, (1, 1), 4)
+    assert broken.whole(np.ones(4_000, np.float32)).tolist() == [0.0] * 4_000
 
 
 def _found(target: float, source: float, words: float) -> dict[str, np.ndarray]:

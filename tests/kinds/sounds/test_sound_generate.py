@@ -120,7 +120,7 @@ def test_a_folder_has_a_file_each_named_by_its_label_and_a_file_has_them_in_a_ro
         (lambda model, out: model.sample(0, {}, 0), "0 sounds"),
         (lambda model, out: model.sample(1, {"label": "lo"}, 0), "Did you mean 'low'"),
         (lambda model, out: model.write(model.sample(1, {}, 0), out / "a.txt", force=False), "cannot be written"),
-        (lambda model, out: model.apply("a.wav", out, {}, ()), "draws sounds from nothing"),
+        (lambda model, out: model.apply("a.wav", out, {}, ()), "draws from nothing"),
     ],
 )
 def test_what_cannot_be_done_is_refused(tmp_path: Path, ask, words: str) -> None:  # type: ignore[no-untyped-def]

@@ -10,7 +10,7 @@ import soundfile
 import torch
 
 import ganforge as gf
-from ganforge.contracts import Player, Turn
+from ganforge.contracts import Player, Schedule, Turn
 from ganforge.core.files import write_folder
 from ganforge.core.seeds import Draws, generator_for
 from ganforge.core.world import World
@@ -20,9 +20,10 @@ from ganforge.kinds.sounds.generate.grid import Grid
 from ganforge.kinds.sounds.recognise.labelled import EVERY, folds_of, open_labelled
 from ganforge.kinds.sounds.recognise.model import load_recogniser
 from ganforge.kinds.sounds.recognise.networks import ADVERSARIAL, LINEAR, STUDENT, SUPERVISED, Classifier, Recogniser
-from ganforge.kinds.sounds.recognise.plan import Recognising, Stage, build_game, changed, learned_from
+from ganforge.kinds.sounds.recognise.plan import Recognising, build_game, changed
 from ganforge.kinds.sounds.recognise.verdict import choose
 from ganforge.measures.classification import Crossed
+from ganforge.objectives.labels import learned_from
 from ganforge.recipe import Recipe
 from ganforge.run import Run
 
@@ -90,7 +91,7 @@ def test_examples_are_changed_within_range_silence_stays_silence_and_the_seed_de
 
 
 def test_a_stage_runs_its_whole_schedule_within_its_part_of_the_run() -> None:
-    rate = Stage(1.0, 0.0, "cosine", begin=0.5, finish=1.0)
+    rate = Schedule(1.0, 0.0, "cosine", first=0.5)
     assert [round(rate.at(progress), 6) for progress in (0.0, 0.5, 0.75, 1.0)] == [1.0, 1.0, 0.5, 0.0]
 
 
@@ -107,13 +108,13 @@ def test_the_certainty_from_which_given_labels_count_is_the_quantile_of_the_best
 
     def loss(threshold: float) -> float:
         student.threshold.data.fill_(threshold)
-        terms = learned_from(Sure(), student, certainty, torch.zeros(401, 2), share=0.7)
+        terms = learned_from(Sure(), student.threshold, certainty, torch.zeros(401, 2), share=0.7)
         return terms["threshold"].mean().item()
 
     best = min(np.arange(0.5, 1.0, 0.005), key=loss)
     assert best == pytest.approx(0.55 + 0.3 * 0.4, abs=0.01)
     student.threshold.data.fill_(best)
-    given = learned_from(Sure(), student, certainty, torch.zeros(401, 2), share=0.7)["given"]
+    given = learned_from(Sure(), student.threshold, certainty, torch.zeros(401, 2), share=0.7)["given"]
     assert float((given > 0).float().mean()) == pytest.approx(0.7, abs=0.02)
 
 

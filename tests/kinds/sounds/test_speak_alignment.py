@@ -12,18 +12,12 @@ from scipy.stats import betabinom
 from ganforge.contracts import Turn
 from ganforge.core.seeds import Draws, generator_for
 from ganforge.kinds.sounds.features import LogMel
-from ganforge.kinds.sounds.speak.alignment import (
-    NEVER,
-    best_durations,
-    diagonal_prior,
-    forward_sum,
-    signs_of_frames,
-    silence_prior,
-)
 from ganforge.kinds.sounds.speak.corpus import SentenceFeed, mel_at, to_levels
-from ganforge.kinds.sounds.speak.networks import Packed, Reader, Stack
+from ganforge.kinds.sounds.speak.networks import Reader, silence_prior
 from ganforge.kinds.sounds.speak.plan import WINDOW, durations_of, loss_of_reader, windows
 from ganforge.kinds.sounds.speak.text import Alphabet
+from ganforge.networks.convnext import Packed, Stack
+from ganforge.objectives.alignment import NEVER, best_durations, diagonal_prior, forward_sum, signs_of_frames
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "fixtures"))
 

@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import torch
 
+from ganforge.core.text_file import read_text
 from ganforge.errors import DataError, GanforgeError, InputError
 from ganforge.kinds.sounds.features import Mel
 from ganforge.kinds.sounds.speak.corpus import mel_at, open_corpus, to_levels, to_log_mel
@@ -17,7 +18,6 @@ from ganforge.kinds.sounds.speak.measures import (
     RECORDINGS,
     SHARP,
     WITHOUT,
-    error_rate,
     heard,
     judge_voice,
     mel_distance,
@@ -26,9 +26,9 @@ from ganforge.kinds.sounds.speak.measures import (
 from ganforge.kinds.sounds.speak.model import Speaker, read_words, speaker_of, write_words
 from ganforge.kinds.sounds.speak.networks import RANGE, Speech
 from ganforge.kinds.sounds.speak.plan import Speaking
-from ganforge.kinds.sounds.speak.pronunciation import find_dictionary, read_dictionary
-from ganforge.kinds.sounds.speak.text import Alphabet, named, not_known, read, read_text, spelled
+from ganforge.kinds.sounds.speak.text import Alphabet, find_dictionary, named, not_known, read, read_dictionary, spelled
 from ganforge.kinds.sounds.speak.transcripts import read_transcripts
+from ganforge.measures.edits import error_rate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "fixtures"))
 

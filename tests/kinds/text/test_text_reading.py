@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -269,6 +270,22 @@ def test_what_was_found_is_in_the_passport(tmp_path: Path) -> None:
     assert list(passport["scripts"]) == ["Latin"]
     text = file(tmp_path, "b.txt", "\n".join([*SENTENCES, *["Все счастливые семьи 今天 ไทย"] * 9]))
     assert set(opened(text).passport["scripts"]) == {"Latin", "Cyrillic", "Cjk", "Thai"}
+
+
+def test_memory_is_that_of_a_part_however_large_the_file_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with path.open("wb") as sink:
+        for number in range(4000):
+            sink.write(b"%d " % number + b"so it goes " * 1000 + b"\n")
+    tracemalloc.start()
+    try:
+        texts = opened(path)
+        longest = max(len(text) for text in texts.train)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert longest == len("3999 ") + 11_000
+    assert path.stat().st_size > 44_000_000 and peak < 30_000_000
 
 
 # ---- two parts -------------------------------------------------------------------------------------------------------

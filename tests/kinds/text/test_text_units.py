@@ -30,6 +30,7 @@ def test_what_goes_in_comes_out(name: str, text: str) -> None:
     assert all(BYTES <= unit < units.size for unit in found)
 
 
+@settings(deadline=None)
 @given(text=st.one_of(ANY, AWKWARD))
 def test_words_add_up_to_the_text(text: str) -> None:
     assert "".join(split_words(text)) == text

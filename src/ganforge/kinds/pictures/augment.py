@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ganforge.contracts import Game, Loss, Observer, OptimiserSettings, Player, Schedule, Turn
 from ganforge.core.files import read_json_file, refuse_taken, write_tree, write_whole
 from ganforge.core.seeds import seed_for
-from ganforge.engine.feed import LevelFeed
+from ganforge.engine.feed import PICTURES, ArrayFeed
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures.generate.model import PictureModel
@@ -57,9 +57,9 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def feed(self) -> LevelFeed:
+    def feed(self) -> ArrayFeed:
         """Return a feed of them."""
-        return LevelFeed(self.pictures.transpose(0, 2, 3, 1), self.labels)
+        return ArrayFeed(self.pictures.transpose(0, 2, 3, 1), self.labels, form=PICTURES)
 
     def with_more(self, other: Labelled) -> Labelled:
         """Concatenate both."""
@@ -176,7 +176,7 @@ def _judged(
     return Enlarged(place, f"{verdict}: {told}", helps, without, with_generated, tuple(notes))
 
 
-def _labelled(feed: LevelFeed) -> Labelled:
+def _labelled(feed: ArrayFeed) -> Labelled:
     assert feed.labels is not None  # there are label names
     return Labelled(feed.examples(), feed.labels)
 

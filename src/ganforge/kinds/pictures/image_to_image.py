@@ -13,9 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganforge.contracts import Observer
-from ganforge.core.conversion import TellOf, convert_files, list_files, places_for
-from ganforge.core.files import storage_error
+from ganforge.contracts import Model, Observer
+from ganforge.core.conversion import TellOf, convert_all
 from ganforge.core.levels import HALF, to_uint8
 from ganforge.core.model_files import built, read_description
 from ganforge.errors import DataError, InputError, RunError, refused
@@ -111,7 +110,7 @@ FAITHFUL, SHARP = "faithful.", "sharp."  # prefixes of the two ends' weights in 
 
 
 @dataclass(frozen=True, slots=True)
-class PictureMap:
+class PictureMap(Model):
     """A network: pictures in, pictures out."""
 
     network: nn.Module
@@ -155,16 +154,6 @@ class PictureMap:
 
     # ---- contracts.Model
 
-    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Any:
-        """Raise InputError: the model needs an input picture."""
-        raise InputError(
-            "This run makes pictures of pictures.", "It needs some.", "Use: ganforge apply RUN pictures/ --out made/"
-        )
-
-    def write(self, samples: object, out: Path, *, force: bool) -> Path:
-        """Raise InputError: the model has no samples."""
-        raise InputError("This run draws no pictures, and none can be written.")
-
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
         """Apply the network to a picture file, a folder, or an array (H, W) or (H, W, C), which is returned as one.
 
@@ -175,17 +164,8 @@ class PictureMap:
         model = self if options.get("strength") is None else self.at(options["strength"])
         if not isinstance(source, str | Path):
             return model._array(np.asarray(source))
-        if out is None:
-            raise InputError("No place was named for the pictures.", do="Name a file or a folder with --out.")
-        place, path = out.expanduser(), Path(source).expanduser()
-        listing = list_files(path, PICTURES)
-        try:
-            pairs = places_for(listing.found, path, place, WRITTEN, PICTURES, force=bool(options.get("force")))
-        except OSError as error:  # such as a name that is too long to be looked for
-            raise storage_error(place, error) from error
-        named = pairs[0][1] == place
-        convert_files(path, listing, pairs, model._file, observers, sought=PICTURES, named=named)
-        return place
+        force = bool(options.get("force"))
+        return convert_all(source, out, model._file, observers, written=WRITTEN, sought=PICTURES, force=force)
 
     def next_steps(self) -> Mapping[str, str]:
         """Commands to use this model (contracts.Model)."""

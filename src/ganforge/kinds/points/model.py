@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ganforge.contracts import Observer
+from ganforge.contracts import Model
 from ganforge.core.files import refuse_taken, write_through
 from ganforge.core.model_files import built, read_description
 from ganforge.core.seeds import generator_for
@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class PointModel:
+class PointModel(Model):
     """A trained generator: maps latents to points in the units of the data."""
 
     network: nn.Module
@@ -70,14 +70,6 @@ class PointModel:
             near = did_you_mean(out.suffix, ENDINGS)
             raise InputError(f"Points cannot be written as {out.name!r}.", near, f"Use one of {', '.join(ENDINGS)}.")
         refuse_taken(out, force=force)
-
-    def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
-        """Raise InputError: a generator of points takes no input."""
-        raise InputError(
-            "This run draws points from nothing.",
-            "There is nothing that it could be applied to.",
-            "Use: ganforge sample RUN -n 1000 --out new.csv",
-        )
 
     def next_steps(self) -> Mapping[str, str]:
         """Commands to use this model (contracts.Model)."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
 from ganforge.contracts import Observer
-from ganforge.core.conversion import Convert, Sought, convert_files, list_files, places_for
-from ganforge.core.files import storage_error
-from ganforge.errors import DataError, InputError
+from ganforge.core.conversion import Convert, Sought, convert_all
+from ganforge.errors import DataError
 from ganforge.kinds.sounds.reading import ENDS_EARLY, LOUDEST, SOUNDS
 from ganforge.kinds.sounds.sound_file import WRITTEN, Waveform, blocks_of, read_header, write_sound
 
@@ -23,16 +22,17 @@ def converted(
     source: object,
     out: Path | None,
     blocks: Blocks,
+    options: Mapping[str, Any],
     observers: Sequence[Observer],
     *,
-    force: bool,
     sought: Sought = SOUNDS,
     convert: Convert | None = None,
 ) -> Any:
     """Convert a sound file or the files of a folder into `out`, which is returned; or a pair of a waveform, (T,) or
     (T, C), and its rate, of which such a pair is returned.
 
-    Args: convert a file, where that is not `convert_sound`. A file of a folder that cannot be used is skipped and told.
+    A file of a folder that cannot be used is skipped and told.
+    Args: options force; convert a file, where that is not `convert_sound`.
     Raises: InputError, DataError for a file or if a folder has no usable one, StorageError.
     """
     if not isinstance(source, str | Path):
@@ -41,17 +41,8 @@ def converted(
         if x.ndim not in (1, 2) or not x.size:
             raise DataError(f"An array of shape {x.shape} is not a waveform.", "It has shape (T,) or (T, C).")
         return np.concatenate(list(blocks([x.reshape(len(x), -1)], rate))).reshape(x.shape), rate
-    if out is None:
-        raise InputError("No place was named for the sounds.", do="Name a file or a folder with --out.")
-    place, path = out.expanduser(), Path(source).expanduser()
-    listing = list_files(path, sought)
-    try:
-        pairs = places_for(listing.found, path, place, WRITTEN, sought, force=force)
-    except OSError as error:  # such as a name that is too long to be looked for
-        raise storage_error(place, error) from error
-    do = convert or (lambda file, place, tell: convert_sound(file, place, blocks))
-    convert_files(path, listing, pairs, do, observers, sought=sought, named=pairs[0][1] == place)
-    return place
+    do, force = convert or (lambda file, place, tell: convert_sound(file, place, blocks)), bool(options.get("force"))
+    return convert_all(source, out, do, observers, written=WRITTEN, sought=sought, force=force)
 
 
 def convert_sound(file: Path, place: Path, blocks: Blocks) -> Sequence[str]:

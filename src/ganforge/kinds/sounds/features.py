@@ -20,6 +20,7 @@ MOST_STEP = 3.0  # of the natural logarithm: 26 dB by which a frequency is scale
 MOMENTUM = 0.99
 FLOOR = 1e-5  # magnitude below which everything is silence: -100 dB of full scale
 LINEAR, LINEAR_HZ, LOG_STEP = 200.0 / 3.0, 1000.0, math.log(6.4) / 27.0  # of the mel scale
+DERIVED = {"mel": "Use --rate, from which it follows."}  # of the sections of tasks (recipe.Section)
 
 
 class Mel(Section):
@@ -148,12 +149,8 @@ class InverseSTFT(nn.Module):
 
     def forward(self, real: Tensor, imaginary: Tensor) -> Tensor:
         with exact(real):
-            return self._added(real, imaginary)
-
-    def _added(self, real: Tensor, imaginary: Tensor) -> Tensor:
-        added = nn.functional.conv_transpose1d(torch.cat([real, imaginary], 1), self.basis, stride=self.hop)
-        ones = torch.ones_like(real[:1, :1])
-        weight = nn.functional.conv_transpose1d(ones, self.squared, stride=self.hop)
+            added = nn.functional.conv_transpose1d(torch.cat([real, imaginary], 1), self.basis, stride=self.hop)
+            weight = nn.functional.conv_transpose1d(torch.ones_like(real[:1, :1]), self.squared, stride=self.hop)
         half = self.n_fft // 2
         inside = slice(half, half + (real.shape[2] - 1) * self.hop)
         waveform: Tensor = (added[..., inside] / weight[..., inside].clamp(min=1e-11))[:, 0]
@@ -161,25 +158,19 @@ class InverseSTFT(nn.Module):
 
 
 @torch.no_grad()
-def griffin_lim(log_mel: Tensor, features: LogMel, iterations: int = 60, momentum: float = MOMENTUM) -> Tensor:
+def griffin_lim(log_mel: Tensor, features: LogMel, iterations: int = 60) -> Tensor:
     """Return a waveform (B, (N - 1) * hop) whose spectrogram is near the one given, without any training.
 
     The magnitudes are those of the pseudo-inverse throughout; the phases start random, from a fixed seed. Source:
     Griffin and Lim 1984; momentum: Perraudin, Balazs and Sondergaard 2013.
     """
-    mel = features.mel
-    magnitudes = features.magnitudes(log_mel)
+    magnitudes, length = features.magnitudes(log_mel), (log_mel.shape[2] - 1) * features.mel.hop
     phases, before = _random_phases(magnitudes), torch.zeros_like(magnitudes, dtype=torch.complex64)
-    length = (log_mel.shape[2] - 1) * mel.hop
-
-    def waveform_of(phases: Tensor) -> Tensor:
-        return _inverse(magnitudes * phases, features, length)
-
     for _ in range(iterations):
-        now = features.spectrum(waveform_of(phases))
-        phases = now + momentum / (1 + momentum) * (now - before) if momentum else now
+        now = features.spectrum(_inverse(magnitudes * phases, features, length))
+        phases = now + MOMENTUM / (1 + MOMENTUM) * (now - before)
         phases, before = phases / phases.abs().clamp(min=1e-16), now
-    return waveform_of(phases)
+    return _inverse(magnitudes * phases, features, length)
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ Shape letters: T samples, N frames, M mel bands, K = n_fft / 2 + 1 frequencies, 
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import torch
@@ -13,39 +14,13 @@ from torch import Tensor, nn
 
 from ganforge.core.device import widened
 from ganforge.kinds.sounds.features import InverseSTFT, LogMel, Mel, exact, stft
+from ganforge.networks.convnext import KERNEL, ConvNeXt, FrameConv
 
-KERNEL = 7  # frames that a block sees
-GROWTH = 3  # of a block's hidden layer
 PERIODS = (2, 3, 5)  # of the discriminators; Kong et al. 2020, "HiFi-GAN", have 7 and 11 too
 WINDOWS = (512, 256)  # samples of the spectrograms that discriminators see, at 8 kHz
 SLOPE = 0.1
-
-
-class FrameConv(nn.Conv1d):
-    """A convolution over frames (B, C, N) -> (B, W, N) that sees `ahead` frames ahead, and the others behind."""
-
-    def __init__(self, into: int, out: int, ahead: int, groups: int = 1) -> None:
-        super().__init__(into, out, KERNEL, groups=groups)
-        self.sides = (KERNEL - 1 - ahead, ahead)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(F.pad(x, self.sides))
-
-
-class ConvNeXt(nn.Module):
-    """x (B, W, N) + a depthwise convolution over frames, normalised, and two linear layers (Liu et al. 2022)."""
-
-    def __init__(self, width: int, scale: float, ahead: int) -> None:
-        super().__init__()
-        self.depthwise = FrameConv(width, width, ahead, groups=width)
-        self.norm = nn.LayerNorm(width)
-        self.grow, self.shrink = nn.Linear(width, GROWTH * width), nn.Linear(GROWTH * width, width)
-        self.scale = nn.Parameter(torch.full((width,), scale))
-
-    def forward(self, x: Tensor) -> Tensor:
-        inside = self.norm(self.depthwise(x).transpose(1, 2))
-        changed: Tensor = self.shrink(F.gelu(self.grow(inside))) * self.scale
-        return x + changed.transpose(1, 2)
+COMPARED = (64, 128, 256, 512, 1024)  # samples, at 8 kHz, of the spectrograms that a distance is taken of
+LEAST = 1e-3  # magnitude below which a difference of logarithms is not counted
 
 
 class Vocoder(nn.Module):
@@ -150,7 +125,7 @@ class Discriminators(nn.Module):
 
     def __init__(self, rate: int, width: int) -> None:
         super().__init__()
-        grown = 2 ** max(0, round(torch.log2(torch.tensor(rate / 8000)).item()))
+        grown = 2 ** max(0, round(math.log2(rate / 8000)))
         self.parts = nn.ModuleList(
             [
                 *(PeriodDiscriminator(period, width) for period in PERIODS),
@@ -161,3 +136,30 @@ class Discriminators(nn.Module):
     def forward(self, waveform: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         judged = [part(waveform) for part in self.parts]
         return [scores for scores, _ in judged], [one for _, features in judged for one in features]
+
+
+class SpectralDistance(nn.Module):
+    """Made and true waveforms (B, T) -> (B,): how far their spectrograms are apart, at several resolutions.
+
+    The mean over windows of spectral convergence and of the difference of log magnitudes (Yamamoto et al. 2020,
+    equations 5 and 6), and the difference of log-mel spectrograms.
+    """
+
+    def __init__(self, mel: Mel) -> None:
+        super().__init__()
+        self.features = LogMel(mel)
+        grown = mel.n_fft // 256 or 1
+        self.windows = [window * grown for window in COMPARED]
+        for window in self.windows:
+            self.register_buffer(f"window_{window}", torch.hann_window(window), persistent=False)
+
+    def forward(self, made: Tensor, truth: Tensor) -> dict[str, Tensor]:
+        mel = (self.features(made) - self.features(truth)).abs().mean((1, 2))
+        convergence, logarithm = torch.zeros_like(mel), torch.zeros_like(mel)
+        for size in self.windows:
+            window = getattr(self, f"window_{size}")
+            ours, theirs = (stft(x, size, size // 4, window).abs() for x in (made, truth))
+            gap = (ours - theirs).square().sum((1, 2)).sqrt()
+            convergence = convergence + gap / theirs.square().sum((1, 2)).sqrt().clamp(min=LEAST)
+            logarithm = logarithm + ((ours + LEAST).log() - (theirs + LEAST).log()).abs().mean((1, 2))
+        return {"mel": mel, "convergence": convergence / len(self.windows), "logarithm": logarithm / len(self.windows)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -148,27 +148,43 @@ def write_sound(out: Path, blocks: Iterable[Waveform], rate: int, channels: int,
     return written
 
 
-def write_sounds(out: Path, sounds: Iterable[tuple[str, NDArray[np.float32]]], rate: int, *, force: bool) -> Path:
-    """Write sounds (T,), whole or not at all: a folder with a .wav of each name, or one file with all in a row.
+@dataclass(frozen=True, slots=True)
+class MadeSounds:
+    """Sounds (T,) that are made on demand, each with a name for its file (contracts.Samples)."""
 
-    Raises: InputError for a suffix that cannot be written or a path that is taken; StorageError.
-    """
-    if out.suffix:
-        check_suffix(out)
+    rate: int
+    named: Callable[[], Iterator[tuple[str, NDArray[np.float32]]]]
+    notes: tuple[str, ...] = ()
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Yield one waveform (T,) after the other."""
+        return (sound for _, sound in self.named())
+
+    def value(self) -> list[NDArray[np.float32]]:
+        """Return all waveforms, each (T,)."""
+        return list(self.blocks())
+
+    def write(self, out: Path, *, force: bool) -> Path:
+        """Write them, whole or not at all: a folder with a .wav of each name, or one file with all in a row.
+
+        Raises: InputError for a suffix that cannot be written or a path that is taken; StorageError.
+        """
+        if out.suffix:
+            check_suffix(out)
         refuse_taken(out, force=force)
-        pause = np.zeros((int(PAUSE * rate), 1), np.float32)
-        write_sound(out, (part for _, sound in sounds for part in (sound[:, None], pause)), rate, 1)
+        pause = np.zeros((int(PAUSE * self.rate), 1), np.float32)
+
+        def fill(folder: Path) -> None:
+            for name, sound in self.named():
+                write_sound(folder / f"{name}.wav", [sound[:, None]], self.rate, 1, "PCM_16")
+
+        if out.suffix:
+            write_sound(out, (part for sound in self.blocks() for part in (sound[:, None], pause)), self.rate, 1)
+        else:
+            write_tree(out, fill)
         return out
-    refuse_taken(out, force=force)
-
-    def fill(folder: Path) -> None:
-        for name, sound in sounds:
-            write_sound(folder / f"{name}.wav", [sound[:, None]], rate, 1, "PCM_16")
-
-    write_tree(out, fill)
-    return out
 
 
 def write_flac(file: IO[bytes], waveform: NDArray[np.float32], rate: int) -> None:
     """Write a waveform (T,) as FLAC of 16 bits, for a page."""
-    soundfile.write(file, waveform.clip(-1, 1), rate, format="FLAC", subtype="PCM_16")
+    soundfile.write(file, np.nan_to_num(waveform).clip(-1, 1), rate, format="FLAC", subtype="PCM_16")

@@ -66,7 +66,7 @@ class Stream:
         x = torch.from_numpy(np.pad(given, (0, count - len(given))))
         waveform = self.make(x, self._begins, self._made, upto)
         last = min(upto * hop, self._given) - self._begins * hop
-        made: Samples = waveform[(self._made - self._begins) * hop : last]
+        made: Samples = np.nan_to_num(waveform[(self._made - self._begins) * hop : last], posinf=0.0, neginf=0.0)
         keep = max(self._begins, upto - self.behind)
         self._made, self._held, self._begins = upto, self._held[(keep - self._begins) * hop :], keep
         return made

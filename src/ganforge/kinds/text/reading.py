@@ -6,6 +6,7 @@ from there by index, so memory stays flat at a million lines.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import mmap
@@ -26,7 +27,7 @@ from ganforge.core.files import read_json_file
 from ganforge.errors import DataError
 from ganforge.kinds.text import BUILT_IN, COLUMNS, PLAIN
 from ganforge.kinds.text.docstrings import docstrings
-from ganforge.kinds.text.formats import MOST_BYTES, Columns, Notes, Record, records_of, refuse_other_encodings
+from ganforge.kinds.text.formats import BLOCK, MOST_BYTES, Columns, Notes, Record, records_of, refuse_other_encodings
 
 VERSION = 1  # of texts in the cache: a new number invalidates old ones
 FEWEST = 20  # different examples
@@ -81,7 +82,9 @@ class Lines(Sequence[str]):
 
     def __iter__(self) -> Iterator[str]:
         for first in range(0, len(self), AT_ONCE):
-            yield from self[first : first + AT_ONCE]
+            here = slice(first, first + AT_ONCE)
+            for start, end in zip(self.starts[here].tolist(), self.ends[here].tolist(), strict=True):
+                yield self.text[start:end].decode()
 
     def at(self, places: NDArray[np.integer] | NDArray[np.bool_]) -> Lines:
         """Return the examples at some places. Args: places (n,) indices, or (N,) which ones."""
@@ -133,7 +136,7 @@ def open_texts(
     asked = Columns(text, label)
     words = json.dumps([VERSION, text, label, example, _state(source, files)])
     folder = kept_or_filled("text", words, lambda temporary: _fill(temporary, source, files, asked, example))
-    found = read_json_file(folder / "header.json", most_bytes=2**26)
+    found = read_json_file(folder / "header.json", most_bytes=2**23)
     names = tuple(found["labels"]) if len(found["labels"]) > 1 else ()
     whole = Lines.stored(folder, labelled=bool(names))
     different = len(np.unique(whole.digests))
@@ -223,20 +226,23 @@ def _fill(folder: Path, source: str, files: Files, asked: Columns, example: str 
     if what == "paragraph":
         first = np.flatnonzero(lines["begins"])
         starts, ends, lines = starts[first], ends[np.append(first[1:], len(lines)) - 1], lines[first]
-        long = int((ends - starts > MOST_BYTES).sum())
-        notes.note(CUT, files[0][0], int(lines["number"][np.argmax(ends - starts)]), long)
-        ends = np.minimum(ends, starts + MOST_BYTES)
+    with (folder / "text").open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        for place in np.flatnonzero(ends - starts > MOST_BYTES).tolist():  # paragraphs, from one character to another
+            start = int(starts[place])
+            ends[place] = start + len(text[start : start + MOST_BYTES].decode(errors="ignore").encode())
+            notes.note(CUT, files[0][0], int(lines["number"][place]))
+        bounds = zip(starts.tolist(), ends.tolist(), strict=True)
+        digests = np.fromiter((_digest(text[start:end]) for start, end in bounds), np.uint64, len(starts))
     np.save(folder / "starts.npy", starts)
     np.save(folder / "numbers.npy", lines["number"].astype(np.int64))
     np.save(folder / "labels.npy", lines["label"].astype(np.uint8))
-    digests, ends, scripts = _survey(folder / "text", starts, ends)
     np.save(folder / "digests.npy", digests)
     np.save(folder / "ends.npy", ends)
     found = {
         "example": what,
         "why": why,
         "files": len(files),
-        "scripts": scripts,
+        "scripts": _scripts(folder / "text"),
         "labels": order,
         "met": dict(notes.counts),
         "first": notes.first,
@@ -300,33 +306,23 @@ def _example(lines: NDArray[Any], pinned: str | None, *, plain: bool) -> tuple[s
     return "line", "each line stands by itself" if per < A_PARAGRAPH[0] else "no empty lines separate paragraphs"
 
 
-def _survey(
-    path: Path, starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> tuple[NDArray[np.uint64], NDArray[np.int64], dict[str, float]]:
-    """Read all examples once. Returns: (N,) hashes; (N,) ends at whole characters; shares of letters by script."""
-    digests = np.empty(len(starts), np.uint64)
-    ends = ends.copy()
-    characters = np.zeros(0x110000, np.int64)
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-        for first in range(0, len(starts), AT_ONCE):
-            block: list[bytes] = []
-            bounds = zip(starts[first : first + AT_ONCE].tolist(), ends[first : first + AT_ONCE].tolist(), strict=True)
-            for place, (start, end) in enumerate(bounds, first):
-                value = text[start:end]
-                if end - start >= MOST_BYTES:  # a paragraph that was cut, perhaps inside a character
-                    value = value.decode(errors="ignore").encode()
-                    ends[place] = start + len(value)
-                digests[place] = int.from_bytes(hashlib.blake2b(value, digest_size=8).digest(), "little")
-                block.append(value)
-            codes = np.frombuffer(b"".join(block).decode().encode("utf-32-le"), np.uint32)
-            characters += np.bincount(codes, minlength=len(characters))
+def _digest(value: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(value, digest_size=8).digest(), "little")
+
+
+def _scripts(path: Path) -> dict[str, float]:
+    """Return the shares of letters by script, as Unicode names letters."""
+    counts = np.zeros(0x110000, np.int64)  # of each character
+    with path.open("rb") as file:
+        for block in codecs.iterdecode(iter(lambda: file.read(BLOCK), b""), "utf-8"):
+            found = np.bincount(np.frombuffer(block.encode("utf-32-le"), np.uint32))
+            counts[: len(found)] += found
     scripts: Counter[str] = Counter()
-    for code in np.flatnonzero(characters).tolist():
+    for code in np.flatnonzero(counts).tolist():
         if chr(code).isalpha():
-            scripts[unicodedata.name(chr(code), "OTHER").split()[0].capitalize()] += int(characters[code])
-    letters = max(1, scripts.total())
-    shares = {name: count / letters for name, count in scripts.most_common() if count >= SMALL_SHARE * letters}
-    return digests, ends, shares
+            scripts[unicodedata.name(chr(code), "OTHER").split()[0].capitalize()] += int(counts[code])
+    letters = scripts.total()
+    return {name: count / letters for name, count in scripts.most_common() if count >= SMALL_SHARE * letters}
 
 
 # ---- two parts, and what is told -------------------------------------------------------------------------------------

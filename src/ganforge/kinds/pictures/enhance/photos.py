@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ganforge.core.seeds import generator_for
-from ganforge.engine.feed import LevelFeed
+from ganforge.engine.feed import PICTURES, ArrayFeed
 from ganforge.kinds.pictures.reading.open import Pictures, common_passport, nearly_black, skipped_told
 from ganforge.kinds.pictures.reading.part import Part, Pixels, Survey, spread
 from ganforge.kinds.pictures.reading.survey import refuse_too_few
@@ -63,7 +63,7 @@ def open_photos(found: Survey, *, device: torch.device | str = "cpu") -> Picture
         "split": how,
     }
     passport["warnings"] = [*skipped_told(skipped), *found.told, *_warnings(found, passport, train)]
-    feeds = [LevelFeed(rows, None, device) for rows in (train, held_out)]
+    feeds = [ArrayFeed(rows, None, device, form=PICTURES) for rows in (train, held_out)]
     return Pictures(
         shape=shape,
         train=feeds[0],

@@ -18,7 +18,7 @@ from ganforge.core.cache import cache_folder
 from ganforge.core.levels import to_uint8
 from ganforge.core.model_files import built, read_description, write_model_files
 from ganforge.core.seeds import Draws, generator_for, seed_for, subset
-from ganforge.engine.feed import LevelFeed
+from ganforge.engine.feed import PICTURES, ArrayFeed
 from ganforge.errors import RecipeError
 from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degradation
 from ganforge.kinds.pictures.enhance.game import build_game, initial_ends
@@ -109,7 +109,7 @@ class Enhance(Task):
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """Return the game and a feed of the tiles received."""
-        return build_game(recipe), LevelFeed.of_raw(examples, recipe.compute.device)
+        return build_game(recipe), ArrayFeed.of_raw(examples, recipe.compute.device, PICTURES)
 
 
 def _open(request: Request, device: str, reading: Reading) -> Pictures:

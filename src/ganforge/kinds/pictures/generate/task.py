@@ -14,7 +14,7 @@ from torch import nn
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.labels import Labels
 from ganforge.core.model_files import write_model_files
-from ganforge.engine.feed import LevelFeed
+from ganforge.engine.feed import PICTURES, ArrayFeed
 from ganforge.kinds.pictures.game import build_game
 from ganforge.kinds.pictures.generate.model import PictureModel, load_model
 from ganforge.kinds.pictures.measures.evaluate import (
@@ -83,7 +83,7 @@ class Generate(Task):
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """Return the game and a feed of the pictures received."""
-        return build_game(recipe), LevelFeed.of_raw(examples, recipe.compute.device)
+        return build_game(recipe), ArrayFeed.of_raw(examples, recipe.compute.device, PICTURES)
 
 
 @dataclass(slots=True)

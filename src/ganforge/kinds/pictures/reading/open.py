@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ganforge.core.levels import HALF
 from ganforge.core.seeds import seed_for
-from ganforge.engine.feed import LevelFeed
+from ganforge.engine.feed import PICTURES, ArrayFeed
 from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.pictures.reading.arrays import Array, MappedArray, chunks
 from ganforge.kinds.pictures.reading.part import (
@@ -103,8 +103,8 @@ class Pictures:
 
     shape: tuple[int, int, int]
     label_names: tuple[str, ...] = ()
-    train: LevelFeed
-    held_out: LevelFeed
+    train: ArrayFeed
+    held_out: ArrayFeed
     passport: dict[str, Any]
     data_hash: str  # of the pixels, the labels and the split: equal data, equal hash
     values: Range | None = None  # of black and white (Survey)
@@ -220,11 +220,12 @@ def _keep(stored: Stored, labels: NDArray[np.int64] | None) -> _Kept:
     return _Kept(stored, places, labels[places], facts)
 
 
-def _feed(kept: _Kept, mask: NDArray[np.bool_] | None, device: torch.device | str) -> LevelFeed:
+def _feed(kept: _Kept, mask: NDArray[np.bool_] | None, device: torch.device | str) -> ArrayFeed:
     everything = mask is None and len(kept.places) == len(kept.stored.rows)
     chosen = slice(None) if mask is None else mask
     places = None if everything else kept.places[chosen]
-    return LevelFeed(kept.stored.rows, None if kept.labels is None else kept.labels[chosen], device, places=places)
+    labels = None if kept.labels is None else kept.labels[chosen]
+    return ArrayFeed(kept.stored.rows, labels, device, form=PICTURES, places=places)
 
 
 def common_passport(
@@ -268,7 +269,7 @@ def resize_words(native: tuple[int, int] | None, target: Target) -> str:
     return f"resized (Lanczos) to cover {target.height} x {target.width}, and the middle cut out"
 
 
-def _counts(survey: Survey, train: LevelFeed, held: LevelFeed) -> list[dict[str, Any]]:
+def _counts(survey: Survey, train: ArrayFeed, held: ArrayFeed) -> list[dict[str, Any]]:
     if train.labels is None or held.labels is None:
         return []
     number = len(survey.label_names)
@@ -279,7 +280,7 @@ def _counts(survey: Survey, train: LevelFeed, held: LevelFeed) -> list[dict[str,
     ]
 
 
-def _mean_squared_distance(train: LevelFeed) -> float:
+def _mean_squared_distance(train: ArrayFeed) -> float:
     """Return the mean over pairs of training pictures, and over their numbers in -1..1, of (a - b)^2."""
     rng = np.random.default_rng(seed_for(0, "data/pairs"))
     first, second = rng.integers(0, len(train), (2, PAIRS))

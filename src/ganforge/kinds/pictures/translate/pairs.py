@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganforge.core.device import memory_bytes
-from ganforge.engine.feed import LevelFeed
+from ganforge.engine.feed import PICTURES, ArrayFeed
 from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.pictures.reading.decode import decoded
 from ganforge.kinds.pictures.reading.folder import items_of, open_in
@@ -34,7 +34,7 @@ class PairFeed:
 
     def __init__(self, a: Pixels, b: Pixels, device: torch.device | str = "cpu") -> None:
         """Args: a (N, H, W, C), b (M, H, W, C) uint8."""
-        self.sides = {name: LevelFeed(side, None, device) for name, side in (("x", a), ("y", b))}
+        self.sides = {name: ArrayFeed(side, None, device, form=PICTURES) for name, side in (("x", a), ("y", b))}
 
     @property
     def resident(self) -> bool:

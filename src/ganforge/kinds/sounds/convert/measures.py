@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from ganforge.kinds.sounds.comparison import ADVERSARY, Values
 from ganforge.kinds.sounds.convert.voices import ACTIVE, VOICED, Hearing
@@ -30,6 +32,7 @@ MEANINGS = {
     "fine_structure": Meaning("lower", "How far the roughness of their spectra is from the true one."),
 }
 SHARES, WORSE = (0.9, 0.75, 0.5, 0.25), 1.1  # of the share of real sounds, for each grade; of the distance of words
+FEWEST = 4  # recordings of a voice that are told apart
 SURE = 0.7  # share of real sounds that the classifier must know for its word to count
 Rows = NDArray[np.float64]
 
@@ -38,18 +41,17 @@ class Speakers:
     """A classifier of voices."""
 
     def __init__(self, recordings: Sequence[Sequence[Samples]], hearing: Hearing) -> None:
-        """Args: recordings of each voice."""
+        """Args: recordings of each voice; of few, each part is one."""
+        recordings = [own if len(own) >= FEWEST else np.array_split(np.concatenate(own), FEWEST) for own in recordings]
         self.hearing, self.cosines = hearing, cosines(hearing.mel.bands, min(ORDER, hearing.mel.bands))
         rows = np.array([self._row(x) for own in recordings for x in own])
         labels = np.concatenate([np.full(len(own), label) for label, own in enumerate(recordings)])
-        self._centre, self._scale = rows.mean(0), rows.std(0) + 1e-6
-        self._model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-        self._model.fit((rows - self._centre) / self._scale, labels)
+        self._model = make_pipeline(StandardScaler(), LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"))
+        self._model.fit(rows, labels)
 
     def named(self, sounds: Sequence[Samples]) -> NDArray[np.int64]:
         """Return the voice that each sound is taken for."""
-        rows = np.array([self._row(x) for x in sounds])
-        found: NDArray[np.int64] = self._model.predict((rows - self._centre) / self._scale)
+        found: NDArray[np.int64] = self._model.predict(np.array([self._row(x) for x in sounds]))
         return found
 
     @torch.no_grad()

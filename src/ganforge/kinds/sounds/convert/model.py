@@ -6,21 +6,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganforge.contracts import Observer
+from ganforge.contracts import Model, Observer
 from ganforge.core.model_files import built, read_description_of
 from ganforge.errors import InputError, did_you_mean, refused
-from ganforge.kinds.sounds.adversary import at_strength, check_sizes
 from ganforge.kinds.sounds.conversion import converted
 from ganforge.kinds.sounds.convert.network import Source, SourceFilter, voice_stream
 from ganforge.kinds.sounds.convert.plan import Converting
 from ganforge.kinds.sounds.convert.voices import Hearing, Target
+from ganforge.kinds.sounds.plan import at_strength, check_sizes
 from ganforge.kinds.sounds.sound_file import Waveform
 from ganforge.kinds.sounds.stream import Channel, converter, through
 from ganforge.networks.ends import BothEnds, Ends, opened, product_of
@@ -51,8 +51,10 @@ class Stored(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class VoiceMap:
+class VoiceMap(Model):
     """A trained converter: recordings in, the same words in another voice out."""
+
+    steps: ClassVar[Mapping[str, str]] = NEXT_STEPS
 
     network: SourceFilter
     targets: Mapping[str, Target]  # by name, in the order that the network knows
@@ -63,18 +65,6 @@ class VoiceMap:
         return replace(self, network=at_strength(self.network, self.ends, strength, "converter", "convert"))
 
     # ---- contracts.Model
-
-    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Any:
-        """Raise InputError: what is said must come from somewhere."""
-        raise InputError(
-            "This run converts voices.",
-            "It needs a recording.",
-            "Use: ganforge apply RUN yours.wav --to VOICE --out theirs.wav",
-        )
-
-    def write(self, samples: object, out: Path, *, force: bool) -> Path:
-        """Raise InputError: the model has no samples."""
-        raise InputError("This run draws no sounds, and none can be written.")
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
         """Convert a sound file or a folder of them; or a waveform (T,), in memory, of which a pair is returned.
@@ -88,10 +78,7 @@ class VoiceMap:
         to, speaker = self._named(options, "to"), self._named(options, "speaker")
         if to is None:
             raise InputError("No voice was named.", f"This run has {', '.join(self.targets)}.", "Name one with --to.")
-        force = bool(options.get("force"))
-        return converted(
-            source, out, lambda given, rate: model.blocks(given, rate, to, speaker), observers, force=force
-        )
+        return converted(source, out, lambda given, rate: model.blocks(given, rate, to, speaker), options, observers)
 
     def _named(self, options: Mapping[str, Any], option: str) -> str | None:
         """Return the voice that an option names. Raises: InputError if there is no such voice."""
@@ -123,10 +110,6 @@ class VoiceMap:
             stream = voice_stream(self.network, hearing, heard_as, self.targets[to], label)
             channels.append(Channel(stream, rate))
         yield from through(channels, chain(held, source))
-
-    def next_steps(self) -> Mapping[str, str]:
-        """Commands to use this model (contracts.Model)."""
-        return NEXT_STEPS
 
 
 def load_converter(folder: Path, device: str = "cpu") -> VoiceMap:

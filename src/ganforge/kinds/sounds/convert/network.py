@@ -18,9 +18,9 @@ from ganforge.core.device import widened
 from ganforge.core.seeds import generator_for
 from ganforge.kinds.sounds.convert.voices import AROUND, LEVEL, Hearing, Target, Voice, median_pitch
 from ganforge.kinds.sounds.features import InverseSTFT, Mel, mel_of, stft
-from ganforge.kinds.sounds.networks import KERNEL, ConvNeXt, FrameConv
 from ganforge.kinds.sounds.reading import Samples
 from ganforge.kinds.sounds.stream import Stream
+from ganforge.networks.convnext import KERNEL, ConvNeXt, FrameConv
 
 NOISE = 2**17 - 1  # samples, after which the noise is the same again
 CHUNK = 512  # frames that a stream makes at once
@@ -62,7 +62,7 @@ class SourceFilter(nn.Module):
         self.last = nn.Linear(width, 3 * frequencies)
         nn.init.trunc_normal_(self.last.weight, std=0.01)
         nn.init.zeros_(self.last.bias)
-        noise = torch.randn(NOISE, generator=generator_for(0, "convert/noise"))
+        noise = torch.randn(NOISE, generator=generator_for(0, "convert/noise"), device="cpu")
         self.register_buffer("noise", noise, persistent=False)
         self.register_buffer("window", torch.hann_window(mel.n_fft), persistent=False)
         self.register_buffer("bins", _interpolation(mel), persistent=False)

@@ -12,12 +12,21 @@ from torch import Tensor
 
 from ganforge.contracts import Feed, Game, Tell, Turn
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.sounds.adversary import Waveforms, game_of_waveforms
+from ganforge.errors import RecipeError
 from ganforge.kinds.sounds.convert.corpus import ALL_SECONDS, ENOUGH_SECONDS, Heard
 from ganforge.kinds.sounds.convert.network import SourceFilter, Spoken
 from ganforge.kinds.sounds.convert.voices import LEVEL, Target
 from ganforge.kinds.sounds.features import Mel
-from ganforge.kinds.sounds.plan import ABSENT, FRAMES, SIZES, adversary_asked, features_of, waveforms_of
+from ganforge.kinds.sounds.plan import (
+    ABSENT,
+    FRAMES,
+    SIZES,
+    Waveforms,
+    adversary_asked,
+    features_of,
+    game_of_waveforms,
+    waveforms_of,
+)
 from ganforge.kinds.sounds.reading import Sounds
 from ganforge.networks.ends import BothEnds, product_of
 from ganforge.planning.compute import choose_compute
@@ -60,7 +69,12 @@ class SpokenFeed:
                 frames.append(made)
                 voice.append(torch.full((made.shape[1],), label))
             end = sum(made.shape[1] for made in frames)
-            last = max(place, end - chosen.frames)
+            if (last := end - chosen.frames) < place:
+                raise RecipeError(
+                    f"convert.frames is {chosen.frames}, and of a voice there are {end - place} frames.",
+                    "An example is a stretch of one voice.",
+                    "Choose fewer frames, or give more of each voice.",
+                )
             starts += [*range(place, last, chosen.frames // 4), last]
             place = end
         whole = torch.cat(waveforms).to(device), torch.cat(frames, 1).to(device), torch.cat(voice).to(device)

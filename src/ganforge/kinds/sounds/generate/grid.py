@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ganforge.core.cache import kept_or_filled
 from ganforge.core.levels import HALF
-from ganforge.engine.feed import ArrayFeed
+from ganforge.engine.feed import ArrayFeed, Form
 from ganforge.errors import DataError
 from ganforge.kinds.sounds.features import LogMel, Mel, mel_griffin_lim
 from ganforge.kinds.sounds.reading import Part, Samples, Sounds
@@ -123,20 +123,19 @@ def to_waveform(levels: Levels, grid: Grid, features: LogMel) -> Samples:
     return cut
 
 
-class SpectrogramFeed(ArrayFeed):
-    """Levels (1, M, N) drawn by index, as x (B, 1, M, N) in -1..1 (contracts.Feed)."""
-
-    def _x(self, stored: Tensor) -> Tensor:
-        x = stored.to(torch.get_default_dtype()).sub_(HALF).div_(HALF)
-        return x.contiguous(memory_format=torch.channels_last)
+def centred(stored: Tensor) -> Tensor:
+    """Return levels (B, 1, M, N) as x in -1..1, channels_last."""
+    x = stored.to(torch.get_default_dtype()).sub_(HALF).div_(HALF)
+    return x.contiguous(memory_format=torch.channels_last)
 
 
-def spectrograms_of(
-    sounds: Sounds, grid: Grid, device: torch.device | str = "cpu"
-) -> tuple[SpectrogramFeed, SpectrogramFeed]:
+SPECTROGRAMS = Form(centred, lambda rows: rows)
+
+
+def spectrograms_of(sounds: Sounds, grid: Grid, device: torch.device | str = "cpu") -> tuple[ArrayFeed, ArrayFeed]:
     """Return sounds as levels: those that are trained on, and those that are held out."""
     train, held_out = (
-        SpectrogramFeed(levels_of(part, grid, sounds.sha256), part.labels, device)
+        ArrayFeed(levels_of(part, grid, sounds.sha256), part.labels, device, form=SPECTROGRAMS)
         for part in (sounds.train, sounds.held_out)
     )
     return train, held_out

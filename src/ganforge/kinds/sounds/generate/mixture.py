@@ -62,6 +62,8 @@ class Mixture(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], sorts: int, components: int) -> None:
         super().__init__()
+        if components < 1:
+            raise ValueError(f"a latent of {PICK + OWN + components} numbers picks a sort and its spread, and no more")
         self.shape = shape
         for name, size in {
             "centre": (math.prod(shape),),

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ganforge.contracts import Observer
+from ganforge.contracts import Model
 from ganforge.core.labels import Labels
 from ganforge.core.levels import to_uint8
 from ganforge.core.model_files import built, read_description
@@ -23,7 +23,7 @@ from ganforge.kinds.sounds.generate.grid import Grid, Levels, to_waveform
 from ganforge.kinds.sounds.generate.mixture import pairs_for
 from ganforge.kinds.sounds.generate.plan import Spectral
 from ganforge.kinds.sounds.reading import Samples
-from ganforge.kinds.sounds.sound_file import write_sounds
+from ganforge.kinds.sounds.sound_file import MadeSounds
 from ganforge.planning.game import network_pair
 from ganforge.recipe import Data, Network
 
@@ -34,8 +34,10 @@ NEXT_STEPS = {"sample RUN -n 20 --out new/": "new sounds, a file each", "sample 
 
 
 @dataclass(frozen=True, slots=True)
-class SoundModel:
+class SoundModel(Model):
     """A generator: latents in, spectrograms out, and from these waveforms."""
+
+    steps: ClassVar[Mapping[str, str]] = NEXT_STEPS
 
     network: nn.Module
     latent_size: int
@@ -61,60 +63,26 @@ class SoundModel:
 
     # ---- contracts.Model
 
-    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> SoundSamples:
-        """Sample sounds. Args: asked: label. Raises: InputError."""
+    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> MadeSounds:
+        """Sample sounds, named by their labels. Args: asked: label. Raises: InputError."""
         if count < 1:
             raise InputError(f"{count} sounds cannot be drawn.", "It must be a whole number from 1 on.")
         label = asked.get("label")
         labels = self.labels.draw(count, seed) if label is None else np.full(count, self.labels.index(label))
-        return SoundSamples(self, count, labels, seed)
+        return MadeSounds(self.grid.mel.rate, lambda: self._named(count, labels, seed))
 
-    def write(self, samples: SoundSamples, out: Path, *, force: bool) -> Path:
-        """Write a folder with a file for each sound, named by its label; or one file with all in a row.
+    def _named(self, count: int, labels: NDArray[np.int64] | None, seed: int) -> Iterator[tuple[str, Samples]]:
+        """Yield waveforms (T,) with a peak of PEAK, each with a name."""
+        features = LogMel(self.grid.mel)
+        drawn = (one[0] for block in self.blocks(count, labels, seed) for one in block)
+        for number, levels in enumerate(drawn):
+            waveform = to_waveform(levels, self.grid, features)
+            label = f"{self.labels.names[labels[number]]}-".replace("/", "_") if labels is not None else ""
+            yield f"{label}{number:05d}", waveform * (PEAK / max(float(np.abs(waveform).max(initial=0.0)), PEAK * 1e-3))
 
-        Raises: InputError, StorageError.
-        """
-        return write_sounds(out, samples.named(), self.grid.mel.rate, force=force)
-
-    def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
-        """Raise InputError: a generator takes no input."""
-        raise InputError(
-            "This run draws sounds from nothing.",
-            "There is nothing that it could be applied to.",
-            "Use: ganforge sample RUN --out new.wav",
-        )
-
-    def next_steps(self) -> Mapping[str, str]:
-        """Commands to use this model (contracts.Model)."""
-        return NEXT_STEPS
-
-
-@dataclass(frozen=True, slots=True)
-class SoundSamples:
-    """Sounds drawn on demand (contracts.Samples)."""
-
-    model: SoundModel
-    count: int
-    labels: NDArray[np.int64] | None  # (count,)
-    seed: int
-
-    def blocks(self) -> Iterator[Samples]:
-        """Yield one waveform (T,) after the other, with a peak of PEAK."""
-        features = LogMel(self.model.grid.mel)
-        for levels in self.model.blocks(self.count, self.labels, self.seed):
-            for one in levels:
-                waveform = to_waveform(one[0], self.model.grid, features)
-                yield waveform * (PEAK / max(float(np.abs(waveform).max(initial=0.0)), PEAK * 1e-3))
-
-    def named(self) -> Iterator[tuple[str, Samples]]:
-        """Yield each waveform with a name for its file."""
-        for number, sound in enumerate(self.blocks()):
-            label = self.model.labels.names[self.labels[number]] + "-" if self.labels is not None else ""
-            yield f"{label.replace('/', '_')}{number:05d}", sound
-
-    def value(self) -> list[Samples]:
-        """All waveforms, each (T,)."""
-        return list(self.blocks())
+    def write(self, samples: MadeSounds, out: Path, *, force: bool) -> Path:
+        """Write a folder with a file for each sound, or one file with all in a row (contracts.Model)."""
+        return samples.write(out, force=force)
 
 
 def load_generator(folder: Path, device: str = "cpu") -> SoundModel:

@@ -16,14 +16,9 @@ from ganforge.core.seeds import Draws
 from ganforge.engine.feed import ArrayFeed
 from ganforge.kinds.sounds.generate.grid import Grid
 from ganforge.kinds.sounds.generate.mixture import MOST_COMPONENTS, OWN, PICK, pairs_for, sorts_for
+from ganforge.kinds.sounds.plan import timed
 from ganforge.kinds.sounds.reading import Sounds
-from ganforge.planning.compute import (
-    Pace,
-    choose_compute,
-    choose_length,
-    choose_pieces,
-    for_one_phase,
-)
+from ganforge.planning.compute import Pace, choose_compute
 from ganforge.planning.draft import ASKED, Draft, choose_data
 from ganforge.planning.game import (
     View,
@@ -61,6 +56,10 @@ class Spectral(TaskSection):
     """The settings of spectrograms that are generated."""
 
     key: ClassVar[str] = "sound"
+    derived: ClassVar[Mapping[str, str]] = {
+        "grid": "Use --rate, or give sounds of another length.",
+        "sorts": "Give more or fewer sounds of each label.",
+    }
 
     grid: Grid
     sorts: int = Field(1, ge=1, le=1_000_000)  # of the mixture that a refiner begins with
@@ -142,8 +141,5 @@ def plan_sounds(draft: Draft, sounds: Sounds, grid: Grid, train: ArrayFeed, tell
         depth="one, the least",
     )
     refuse_unbuildable_pair(network, draft[Data], pairs)
-    tell("timing", size=size)
-    choose_pieces(draft, train, build=build_game)
-    span = for_one_phase(draft, PACE, train, build=build_game)
-    choose_length(draft, PACE, span, look_samples=(500, "enough for a trend; the evaluation at the end draws more"))
-    return draft.recipe()
+    samples = (500, "enough for a trend; the evaluation at the end draws more")
+    return timed(draft, train, build_game, PACE, 1.0, tell, look_samples=samples)

@@ -16,15 +16,15 @@ from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.labels import Labels
 from ganforge.core.model_files import write_model_files
-from ganforge.kinds.sounds.comparison import heard
+from ganforge.engine.feed import ArrayFeed
+from ganforge.kinds.sounds.comparison import grid_of_levels, heard, picture_of
 from ganforge.kinds.sounds.features import LogMel
-from ganforge.kinds.sounds.generate.grid import Grid, Levels, SpectrogramFeed, grid_for, spectrograms_of, to_waveform
+from ganforge.kinds.sounds.generate.grid import SPECTROGRAMS, Grid, Levels, grid_for, spectrograms_of, to_waveform
 from ganforge.kinds.sounds.generate.mixture import Refiner
 from ganforge.kinds.sounds.generate.model import NEXT_STEPS, PEAK, SoundModel, load_generator
 from ganforge.kinds.sounds.generate.plan import ABSENT, Spectral, build_game, plan_sounds
 from ganforge.kinds.sounds.reading import Sounds, open_sounds
 from ganforge.kinds.sounds.sound_file import PAUSE
-from ganforge.kinds.sounds.spectrogram import grid_of_levels, picture_of
 from ganforge.measures.distances import kernel_distance
 from ganforge.measures.gaussian import gaussian_reference
 from ganforge.measures.generated import MEANINGS, QUICK
@@ -79,7 +79,7 @@ class Generate(Task):
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """Return the game and a feed of the spectrograms received."""
-        return build_game(recipe), SpectrogramFeed.of_raw(examples, recipe.compute.device)
+        return build_game(recipe), ArrayFeed.of_raw(examples, recipe.compute.device, SPECTROGRAMS)
 
 
 def _open(request: Request, rate: int | None) -> Sounds:
@@ -92,8 +92,8 @@ class GenerateJob(Job):
 
     recipe: Recipe
     sounds: Sounds
-    train: SpectrogramFeed
-    held_out: SpectrogramFeed
+    train: ArrayFeed
+    held_out: ArrayFeed
     tell: Tell
     evaluator: Evaluator = field(init=False)
 

@@ -6,14 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, ClassVar, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
 import soxr
 from scipy.special import softmax
 
-from ganforge.contracts import Observer
+from ganforge.contracts import Model, Observer
 from ganforge.core.conversion import TellOf, convert_files, list_files
 from ganforge.core.files import refuse_taken, write_whole
 from ganforge.core.model_files import built, read_description
@@ -34,8 +34,10 @@ NEXT_STEPS = {"apply RUN sounds/ --out labels.csv": "the label of each of your s
 
 
 @dataclass(frozen=True, slots=True)
-class SoundRecogniser:
+class SoundRecogniser(Model):
     """A trained recogniser: sounds in, labels with certainties out."""
+
+    steps: ClassVar[Mapping[str, str]] = NEXT_STEPS
 
     network: Recogniser
     names: tuple[str, ...]
@@ -55,16 +57,6 @@ class SoundRecogniser:
         return certainties
 
     # ---- contracts.Model
-
-    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Any:
-        """Raise InputError: the model needs an input."""
-        raise InputError(
-            "This run recognises sounds.", "It needs some.", "Use: ganforge apply RUN sounds/ --out labels.csv"
-        )
-
-    def write(self, samples: object, out: Path, *, force: bool) -> Path:
-        """Raise InputError: the model has no samples."""
-        raise InputError("This run draws no sounds, and none can be written.")
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
         """Recognise a sound file, a folder of them, or a pair of a waveform, (T,) or (T, C), and its rate.
@@ -128,10 +120,6 @@ class SoundRecogniser:
         pairs = list(zip(listing.found, names, strict=True))
         convert_files(path, listing, pairs, convert, observers, sought=SOUNDS_OF_FOLDERS, named=True)
         return rows
-
-    def next_steps(self) -> Mapping[str, str]:
-        """Commands to use this model (contracts.Model)."""
-        return NEXT_STEPS
 
 
 def load_recogniser(folder: Path, device: str = "cpu") -> SoundRecogniser:

@@ -9,7 +9,8 @@ that learns from every label, and one for each fold, which never saw that fold's
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Annotated, ClassVar
 
 import torch
@@ -17,11 +18,12 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganforge.contracts import BoundDiscriminator, Game, Loss, OptimiserSettings, Player, Schedule, Tell, Turn
+from ganforge.contracts import Game, Loss, OptimiserSettings, Player, Tell, Turn
 from ganforge.core.device import widened
 from ganforge.core.seeds import Draws, seed_for
 from ganforge.errors import RecipeError
 from ganforge.kinds.sounds.generate.grid import Grid
+from ganforge.kinds.sounds.plan import WARMUP, pace_of, timed
 from ganforge.kinds.sounds.recognise.labelled import EVERY, Labelled
 from ganforge.kinds.sounds.recognise.networks import (
     ADVERSARIAL,
@@ -34,16 +36,21 @@ from ganforge.kinds.sounds.recognise.networks import (
     Recogniser,
 )
 from ganforge.objectives import OBJECTIVES
-from ganforge.planning.compute import Pace, choose_compute, choose_length, choose_pieces, for_two_phases
+from ganforge.objectives.labels import learned_from, realness
+from ganforge.planning.compute import choose_compute
 from ganforge.planning.draft import ASKED, Draft, choose_data
-from ganforge.planning.game import choose_objective, choose_optimiser, gamma_dials, initialised, optimiser_settings
+from ganforge.planning.game import (
+    choose_objective,
+    choose_optimiser,
+    gamma_dials,
+    initialised,
+    optimiser_settings,
+)
 from ganforge.recipe import Network, Recipe, Size, TaskSection
 
 BATCH = 32
 FOLDS, STUDENT_FROM, SHARE = 3, 0.5, 0.7
 LATENT = 64
-MARKS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0)
-SECONDS_PER_LOOK = 1.0
 WIDTHS: dict[Size, int] = {"tiny": 8, "small": 16, "medium": 32, "base": 64, "large": 128}
 ABSENT = {
     "augmentation": "Examples are changed in speed, pitch, place and level, and partly masked, in every run.",
@@ -51,14 +58,9 @@ ABSENT = {
     "records.look_samples": "A look takes every labelled sound.",
 }
 ALONE = {"objective": "It needs a generator, which plays with --set recognise.adversarial=1."}
-PACE = Pace(
-    examples="pairs of sounds",
-    looks="looks",
-    seconds_per_look=SECONDS_PER_LOOK,
-    steady_rate=500.0,
-    half_life_share=0.01,
+PACE = replace(
+    pace_of("pairs of sounds", 1.0, 500.0, (0.0, 0.1, 0.2, 0.4, 0.7, 1.0)),
     most_steps=100,
-    marks=lambda seconds: MARKS,
     why_marks="few: at each look every labelled sound is recognised",
 )
 SPEED, BEND, SHIFT, LIFT, LEVEL = 0.25, 0.12, 0.25, 0.08, 0.1  # by how much examples are changed, to each side
@@ -69,6 +71,7 @@ class Recognising(TaskSection):
     """The settings of recognition."""
 
     key: ClassVar[str] = "recognise"
+    derived: ClassVar[Mapping[str, str]] = {"grid": "Use --rate, or give sounds of another length."}
 
     grid: Grid
     folds: Annotated[int, Field(ge=0, le=10)] = 3  # of cross-validation; 0 or 1: none
@@ -95,18 +98,6 @@ def initial_recogniser(recipe: Recipe) -> Recogniser:
     return initialised(
         seed_for(recipe.seed, "networks"), lambda: Recogniser(methods_of(chosen), chosen.members, labels, width)
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Stage(Schedule):
-    """A schedule from one progress of the run to another."""
-
-    begin: float = 0.0
-    finish: float = 1.0
-
-    def at(self, progress: float) -> float:
-        """Return the value at the progress of the run."""
-        return Schedule.at(self, (progress - self.begin) / max(self.finish - self.begin, 1e-9))
 
 
 def changed(levels: Tensor, random: Draws) -> Tensor:
@@ -160,7 +151,7 @@ def build_game(recipe: Recipe) -> Game:
             clear, terms = turn.batch["other"] / FULL, list[dict[str, Tensor]]()
             for member, (teacher, student) in enumerate(zip(supervised, students, strict=True)):
                 found, own = list[Tensor](), dict[str, Tensor]()
-                score = realness(student, student.kept(len(other), turn.random), found)
+                score = realness(partial(student, kept=student.kept(len(other), turn.random)), found)
                 if generators is None:
                     score(other)
                 else:
@@ -169,7 +160,7 @@ def build_game(recipe: Recipe) -> Game:
                     judged = objective.discriminator_loss(score, other, fake, turn.dials["gamma"], turn.random)
                     own = {name: chosen.adversarial * term for name, term in judged.terms.items()}
                 own["labels"] = of_labels(student, member, turn, x)
-                own |= learned_from(teacher, student, clear, found[0][: len(other)], chosen.share)
+                own |= learned_from(teacher, student.threshold, clear, found[0][: len(other)], chosen.share)
                 terms.append(own)
             return _over_members(terms)
 
@@ -199,7 +190,7 @@ def build_game(recipe: Recipe) -> Game:
         def generator_loss(turn: Turn) -> Loss:
             other, terms = changed(turn.batch["other"], turn.random), []
             for generator, critic in zip(generators, all_methods.classifiers(ADVERSARIAL), strict=True):
-                score = realness(critic, critic.kept(len(other), turn.random), [])
+                score = realness(partial(critic, kept=critic.kept(len(other), turn.random)), [])
                 terms.append(objective.generator_loss(score, other, draw(generator, turn)).terms)
             return _over_members(terms)
 
@@ -211,35 +202,6 @@ def build_game(recipe: Recipe) -> Game:
     return Game(tuple(players), product=SUPERVISED if chosen.student_from == 1 else STUDENT)
 
 
-def realness(network: Classifier, kept: Tensor, found: list[Tensor]) -> BoundDiscriminator:
-    """Return how real a network takes examples to be, from the scores of their labels, which are added to `found`."""
-
-    def score(x: Tensor) -> Tensor:
-        found.append(widened(network(x, kept)))
-        return found[-1].logsumexp(1)
-
-    return score
-
-
-def learned_from(
-    teacher: nn.Module, student: Classifier, clear: Tensor, scores: Tensor, share: float
-) -> dict[str, Tensor]:
-    """Return the losses (B,) on examples to which a teacher gives labels, and of the certainty from which they count.
-
-    The certainty is the quantile of each label at which the best `share` of its examples begin: the pinball loss
-    (Koenker and Bassett 1978) finds it while training goes on, example by example.
-    """
-    with torch.no_grad():
-        certainty, label = widened(teacher(clear)).softmax(1).max(1)
-    threshold = student.threshold.index_select(0, label)
-    beyond = certainty - threshold
-    counts = (beyond >= 0).to(scores)
-    return {
-        "given": F.cross_entropy(scores, label, reduction="none") * counts,
-        "threshold": torch.maximum((1 - share) * beyond, -share * beyond),
-    }
-
-
 def _over_members(terms: Iterable[Mapping[str, Tensor]]) -> Loss:
     """Return the mean of the losses of the networks of a method."""
     every = list(terms)
@@ -249,7 +211,7 @@ def _over_members(terms: Iterable[Mapping[str, Tensor]]) -> Loss:
 def _stage(recipe: Recipe, begin: float, finish: float) -> OptimiserSettings:
     """Return optimiser settings whose learning rate runs its whole course within a part of the run."""
     settings = optimiser_settings(recipe)
-    return replace(settings, learning_rate=Stage(**asdict(settings.learning_rate), begin=begin, finish=finish))
+    return replace(settings, learning_rate=replace(settings.learning_rate, first=begin, last=finish))
 
 
 def plan_recogniser(draft: Draft, found: Labelled, tell: Tell) -> Recipe:
@@ -303,13 +265,9 @@ def plan_recogniser(draft: Draft, found: Labelled, tell: Tell) -> Recipe:
     choose_optimiser(
         draft,
         rate=(4e-3, "found on spoken digits (docs/log.md); falls along a half cosine, once in each stage"),
-        warmup=(0.02, "the first steps are small, until the size of the gradients is known"),
+        warmup=WARMUP,
         beta1=(0.9, "what is learned stays the same"),
         batch_size=(BATCH, f"{BATCH} labelled sounds, and as many without"),
     )
     feed = found.feed(draft.device)
-    tell("timing", size=size)
-    choose_pieces(draft, feed, build=build_game)
-    span = for_two_phases(draft, PACE, feed, chosen.student_from, build=build_game, name="student_from")
-    choose_length(draft, PACE, span)
-    return draft.recipe()
+    return timed(draft, feed, build_game, PACE, chosen.student_from, tell, name="student_from")

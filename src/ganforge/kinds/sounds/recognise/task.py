@@ -16,7 +16,7 @@ from ganforge.core.files import write_whole
 from ganforge.core.model_files import built, read_description, write_model_files
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import RecipeError
-from ganforge.kinds.sounds.comparison import heard
+from ganforge.kinds.sounds.comparison import grid_of_levels, heard
 from ganforge.kinds.sounds.generate.grid import Levels
 from ganforge.kinds.sounds.recognise.labelled import Labelled, open_labelled
 from ganforge.kinds.sounds.recognise.model import NEXT_STEPS
@@ -30,7 +30,6 @@ from ganforge.kinds.sounds.recognise.plan import (
     plan_recogniser,
 )
 from ganforge.kinds.sounds.recognise.verdict import choose, crossed, evaluate_recogniser, fit_linear, scores_of
-from ganforge.kinds.sounds.spectrogram import grid_of_levels
 from ganforge.measures.classification import temperature_of
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft

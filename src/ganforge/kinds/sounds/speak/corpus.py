@@ -19,8 +19,17 @@ from ganforge.errors import DataError
 from ganforge.kinds.sounds.features import LogMel, Mel, mel_of
 from ganforge.kinds.sounds.reading import MOST_NAMED, Part, Samples, open_sounds
 from ganforge.kinds.sounds.speak.networks import RANGE
-from ganforge.kinds.sounds.speak.pronunciation import SUFFIX, find_dictionary, read_dictionary
-from ganforge.kinds.sounds.speak.text import Alphabet, Pronunciations, named, not_known, read, spelled
+from ganforge.kinds.sounds.speak.text import (
+    SUFFIX,
+    Alphabet,
+    Pronunciations,
+    find_dictionary,
+    named,
+    not_known,
+    read,
+    read_dictionary,
+    spelled,
+)
 from ganforge.kinds.sounds.speak.transcripts import read_transcripts
 
 FEWEST, FEWEST_FIT = 12, 6  # sentences that are held out, and of them such whose texts fit
@@ -65,9 +74,10 @@ class Corpus:
     passport: Mapping[str, Any]
 
 
-def open_corpus(source: str, rate: int | None = None) -> Corpus:
+def open_corpus(source: str, rate: int | None = None, signs: str | None = None) -> Corpus:
     """Read texts, decode recordings, and hold a tenth of the texts out, with all recordings of each.
 
+    Args: signs that are learned; None for those that are heard often enough.
     Raises: DataError if too few recordings have a text that fits.
     """
     root = Path(source).expanduser()
@@ -108,7 +118,7 @@ def open_corpus(source: str, rate: int | None = None) -> Corpus:
             f"At least {FEWEST} are needed to learn from, and {FEWEST_FIT} of other texts to measure with.",
             warnings[-1] if left else "Give more recordings, each with its text.",
         )
-    alphabet = Alphabet.of(train.texts, words)
+    alphabet = Alphabet.of(train.texts, words) if signs is None else Alphabet(signs, words)
     seconds = float(sum(int(one.part.lengths[one.places].sum()) for one in parts)) / sounds.rate
     warnings += _told(train.texts + held_out.texts, alphabet, seconds, dictionary)
     passport = {

@@ -18,10 +18,12 @@ from ganforge.kinds.sounds.features import LogMel, Mel, mel_griffin_lim
 from ganforge.kinds.sounds.reading import Samples
 from ganforge.kinds.sounds.speak.corpus import ENOUGH_SECONDS, Utterances, levels_of, to_log_mel
 from ganforge.kinds.sounds.speak.model import speaker_of
-from ganforge.kinds.sounds.speak.networks import RANGE, Packed, Speech
+from ganforge.kinds.sounds.speak.networks import RANGE, Speech
 from ganforge.kinds.sounds.speak.plan import durations_of
 from ganforge.kinds.sounds.speak.text import Alphabet
+from ganforge.measures.edits import error_rate
 from ganforge.measures.intervals import certainly_lower
+from ganforge.networks.convnext import Packed
 from ganforge.records import GRADES, Meaning, Verdict
 
 DECIBELS = 20 / np.log(10)  # of one unit of the natural logarithm
@@ -57,20 +59,6 @@ def variance_gap(made: Tensor, truth: Tensor) -> float:
 def heard(signs: Tensor, letters: frozenset[int]) -> list[int]:
     """Return the letters among signs (N,), one for several of a kind that follow each other: a reader cannot tell."""
     return [sign for sign in torch.unique_consecutive(signs).tolist() if sign in letters]
-
-
-def error_rate(said: Sequence[int], meant: Sequence[int]) -> float:
-    """Return the insertions, deletions and replacements from one to the other, for each sign that was meant.
-
-    Source: Levenshtein 1966.
-    """
-    places = np.arange(len(said) + 1)
-    row = places
-    for number, sign in enumerate(meant, 1):
-        kept = row[:-1] + (np.array(said) != sign) if said else row[:0]
-        best = np.concatenate([[number], np.minimum(row[1:] + 1, kept)])
-        row = np.minimum.accumulate(best - places) + places  # insertions, from left to right
-    return float(row[-1]) / max(1, len(meant))
 
 
 def aligned_picture(truth: Tensor, text: str, durations: Sequence[int], made: Tensor) -> bytes:

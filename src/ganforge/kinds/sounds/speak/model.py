@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from ganforge.contracts import Observer
+from ganforge.contracts import Model, Observer
 from ganforge.core.files import read_json_file, refuse_taken
 from ganforge.core.model_files import built, read_description_of
+from ganforge.core.text_file import read_text
 from ganforge.errors import DataError, InputError, refused
-from ganforge.kinds.sounds.adversary import check_sizes
 from ganforge.kinds.sounds.features import LogMel, Mel, mel_griffin_lim
+from ganforge.kinds.sounds.plan import check_sizes
 from ganforge.kinds.sounds.reading import MOST_NAMED, Samples
-from ganforge.kinds.sounds.sound_file import check_suffix, write_sounds
+from ganforge.kinds.sounds.sound_file import MadeSounds, check_suffix
 from ganforge.kinds.sounds.speak.corpus import to_log_mel
-from ganforge.kinds.sounds.speak.networks import Packed, Sentence, Speech, Stack, Voice
+from ganforge.kinds.sounds.speak.networks import Sentence, Speech, Voice
 from ganforge.kinds.sounds.speak.plan import Speaking, speech_of
-from ganforge.kinds.sounds.speak.text import Alphabet, Pronunciations, named, not_known, read_text, spelled
+from ganforge.kinds.sounds.speak.text import Alphabet, Pronunciations, named, not_known
+from ganforge.networks.convnext import Packed, Stack
 from ganforge.networks.ends import Ends, interpolated
 from ganforge.recipe import Network
 
@@ -36,8 +38,10 @@ NEXT_STEPS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Speaker:
+class Speaker(Model):
     """A trained voice: text in, sound out."""
+
+    steps: ClassVar[Mapping[str, str]] = NEXT_STEPS
 
     voice: Voice
     decoder: Stack  # the one that is used
@@ -73,7 +77,7 @@ class Speaker:
 
     # ---- contracts.Model
 
-    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Spoken:
+    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> MadeSounds:
         """Speak texts. Args: asked: text, one or several; a voice says the same text in one way, whatever the seed.
 
         Raises: InputError.
@@ -85,18 +89,16 @@ class Speaker:
                 "There is nothing that it could say by itself.",
                 'Use: ganforge sample RUN --text "..." --out said.wav, or: ganforge apply RUN lines.txt --out said/',
             )
-        spoken = self._spoken([(f"{number:05d}", "The text", text) for number, text in enumerate(texts)])
-        if len(spoken.texts) < len(texts):
-            raise InputError(
-                f"The text {min(texts, key=lambda text: len(self.alphabet.known(text)))!r} cannot be spoken.",
-                "It has no sign that this voice has learned." if not spoken.long else spoken.long,
-                f"It knows {self.alphabet.signs!r}.",
-            )
-        return spoken
+        for text in texts:
+            if why := self._why_not(text):
+                knows = f"This voice knows {self.alphabet.signs!r}."
+                raise InputError(f"The text {text!r} cannot be spoken.", f"{why.capitalize()}.", knows)
+        _, notes = self._sorted(dict(enumerate(texts, 1)), "Text")
+        return self._spoken([(f"{number:05d}", text) for number, text in enumerate(texts)], notes)
 
-    def write(self, samples: Spoken, out: Path, *, force: bool) -> Path:
-        """Write a folder with a file for each text, or one file with all in a row. Raises: InputError, StorageError."""
-        return write_sounds(out, samples.named(), self.mel.rate, force=force)
+    def write(self, samples: MadeSounds, out: Path, *, force: bool) -> Path:
+        """Write a folder with a file for each text, or one file with all in a row (contracts.Model)."""
+        return samples.write(out, force=force)
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
         """Speak each line of a text file, or each of a list of texts; empty lines are left out.
@@ -110,72 +112,48 @@ class Speaker:
             if out.suffix:
                 check_suffix(out)
             refuse_taken(out, force=bool(options.get("force")))
-        lines, notes = _lines(source)
-        kept = [(f"{number:04d}", f"Line {number}", line) for number, line in enumerate(lines, 1) if line.strip()]
-        spoken = model._spoken(kept)
-        for sentence in (*notes, *spoken.notes):
+        every, notes = _lines(source)
+        lines = {number: line for number, line in enumerate(every, 1) if line.strip()}
+        kept, told = self._sorted(lines, "Line")
+        for sentence in (*notes, *told):
             for observer in observers:
-                observer.event({"kind": "noted", "sentence": sentence, "count": len(kept)})
-        if not spoken.texts:
+                observer.event({"kind": "noted", "sentence": sentence, "count": len(lines)})
+        if not kept:
             raise DataError(
-                f"None of the {len(lines)} lines can be spoken.",
-                spoken.notes[0] + "." if spoken.notes else "They are empty.",
+                f"None of the {len(every)} lines can be spoken.",
+                f"{told[0]}." if told else "They are empty.",
                 f"Give texts with signs that the voice knows: {self.alphabet.signs!r}",
             )
+        spoken = model._spoken([(f"{number:04d}", line) for number, line in kept.items()])
         return spoken.value() if out is None else model.write(spoken, out, force=bool(options.get("force")))
 
-    def _spoken(self, texts: Sequence[tuple[str, str, str]]) -> Spoken:
-        """Sort out what can be spoken. Args: texts (name of its file, its place in words, text)."""
-        kept: list[tuple[str, str]] = []
-        notes: list[str] = []
-        places: dict[str, list[str]] = {}  # of each sign that is left out
-        long = ""
-        for name, place, text in texts:
-            known = self.alphabet.known(text)
-            if len(known) > MOST_SIGNS:
-                long = f"It has {len(known):,} signs; {MOST_SIGNS:,} are the most: cut it into sentences."
-                notes.append(f"{place} is left out. {long}".removesuffix("."))
-            elif not any(sign.isalnum() for sign in known):
-                notes.append(f"{place} is left out: the voice knows no letter of it")
-            else:
-                kept.append((name, text))
-                for sign in self.alphabet.unknown(text):
-                    places.setdefault(sign, []).append(place)
-        for sign, found in places.items():
-            more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
-            notes.append(f"{found[0]}{more}: {named([sign])} was not heard in training and is left out")
+    def _spoken(self, texts: Sequence[tuple[str, str]], notes: Sequence[str] = ()) -> MadeSounds:
+        """Return the sounds of texts, each with the name of its file."""
+        return MadeSounds(self.mel.rate, lambda: ((name, self.say(text)) for name, text in texts), tuple(notes))
+
+    def _why_not(self, text: str) -> str:
+        """Return why a text cannot be spoken; "" where it can."""
+        known = self.alphabet.known(text)
+        if len(known) > MOST_SIGNS:
+            return f"it has {len(known):,} signs, and {MOST_SIGNS:,} are the most: cut it into sentences"
+        return "" if any(sign.isalnum() for sign in known) else "the voice knows no letter of it"
+
+    def _sorted(self, lines: Mapping[int, str], noun: str) -> tuple[dict[int, str], list[str]]:
+        """Return the lines that can be spoken, by number, and what is to be told of these and the others."""
+        why = {number: self._why_not(line) for number, line in lines.items()}
+        kept = {number: line for number, line in lines.items() if not why[number]}
+        notes = [f"{noun} {number} is left out: {reason}" for number, reason in why.items() if reason]
+        places: dict[str, list[int]] = {}  # of each sign that is left out
+        for number, line in kept.items():
+            for sign in self.alphabet.unknown(line):
+                places.setdefault(sign, []).append(number)
+        for sign, (first, *others) in places.items():
+            more = f" and {len(others):,} more" if others else ""
+            notes.append(f"{noun} {first}{more}: {named([sign])} was not heard in training and is left out")
         if self.alphabet.words:
-            every = " ".join(text for _, text in kept)
-            for word in not_known(every, self.alphabet.words)[:MOST_NAMED]:
-                notes.append(f"{word!r} is not in the dictionary and is read as it is spelled")
-        return Spoken(self, tuple(kept), tuple(notes), long)
-
-    def next_steps(self) -> Mapping[str, str]:
-        """Commands to use this model (contracts.Model)."""
-        return NEXT_STEPS
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """Texts, spoken on demand (contracts.Samples)."""
-
-    speaker: Speaker
-    texts: tuple[tuple[str, str], ...]  # name of its file, text
-    notes: tuple[str, ...]
-    long: str = ""  # why a text is too long
-
-    def named(self) -> Iterator[tuple[str, Samples]]:
-        """Yield each waveform with a name for its file."""
-        for name, text in self.texts:
-            yield name, self.speaker.say(text)
-
-    def blocks(self) -> Iterator[Samples]:
-        """Yield one waveform (T,) after the other."""
-        return (sound for _, sound in self.named())
-
-    def value(self) -> list[Samples]:
-        """All waveforms, each (T,)."""
-        return list(self.blocks())
+            unknown = not_known(" ".join(kept.values()), self.alphabet.words)[:MOST_NAMED]
+            notes += [f"{word!r} is not in the dictionary and is read as it is spelled" for word in unknown]
+        return kept, notes
 
 
 def _lines(source: object) -> tuple[list[str], list[str]]:
@@ -206,8 +184,6 @@ def load_speaker(folder: Path, device: str = "cpu") -> Speaker:
     with refused(f"The model at {str(folder)!r}"):
         network, own = Network.model_validate(content["network"]), Speaking.model_validate(content["speak"])
         check_sizes(own.mel, network)
-        if spelled(own.signs) != own.signs.strip():
-            raise ValueError(f"signs {own.signs!r}")
         speech = built(folder, lambda: speech_of(own, network)).to(device)
         alphabet = Alphabet(own.signs, read_words(folder))
     return speaker_of(speech, own.mel, alphabet)

@@ -14,66 +14,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganforge.core.device import widened
-from ganforge.kinds.sounds.networks import KERNEL, ConvNeXt, scored
-from ganforge.kinds.sounds.speak.alignment import NEVER, diagonal_prior, present, signs_of_frames, silence_prior
+from ganforge.kinds.sounds.networks import scored
 from ganforge.kinds.sounds.speak.text import Alphabet
+from ganforge.networks.convnext import Packed, Stack
+from ganforge.objectives.alignment import NEVER, diagonal_prior, present, signs_of_frames
 
 POSITIONS = 3  # features of a frame's place within its sign
 READER_DEPTH = 3
 LOUD = 3.0  # of the natural logarithm below the loudest frame of a sentence, down to which frames are loud
 RANGE = 8.0  # of the natural logarithm, above the floor, that levels from -1 to 1 stand for
-
-
-class Packed:
-    """Sequences of different lengths one after the other, with gaps of zeros as wide as a convolution reaches.
-
-    What a layer computes of a sequence is then the same as for the sequence alone, and padding costs nothing.
-    """
-
-    def __init__(self, lengths: Tensor) -> None:
-        """Args: lengths (B,)."""
-        gap = KERNEL // 2
-        longest = int(lengths.max())
-        self.lengths = lengths
-        self.padded = present(lengths + gap, longest + gap)  # (B, longest + gap): what is packed
-        inside = present(lengths, longest + gap)
-        self.inside = inside[self.padded]  # (S,) bool: not a gap
-        self.mask = self.inside.float()[None, None]  # (1, 1, S)
-        self.owner = torch.arange(len(lengths), device=lengths.device).repeat_interleave(lengths + gap)  # (S,)
-        self.longest, self.gap = longest, gap
-
-    def pack(self, x: Tensor) -> Tensor:
-        """Return (1, C, S) of x (B, longest or more, C)."""
-        return F.pad(x[:, : self.longest], (0, 0, 0, self.gap))[self.padded].T[None] * self.mask
-
-    def unpack(self, x: Tensor) -> Tensor:
-        """Return (B, longest, C) of x (1, C, S), zeros where a sequence has ended."""
-        inside = (x * self.mask)[0].T
-        out = inside.new_zeros(*self.padded.shape, x.shape[1])
-        out[self.padded] = inside
-        return out[:, : self.longest]
-
-    def mean(self, values: Tensor) -> Tensor:
-        """Return the mean (B,) over each sequence of values (S,)."""
-        total = values.new_zeros(len(self.lengths)).index_add(0, self.owner, values * self.inside)
-        return total / self.lengths
-
-
-class Stack(nn.Module):
-    """x (1, into, S) -> (1, out, S): blocks of convolutions between two linear layers."""
-
-    def __init__(self, into: int, width: int, depth: int, out: int) -> None:
-        super().__init__()
-        self.first = nn.Conv1d(into, width, 1)
-        self.blocks = nn.ModuleList(ConvNeXt(width, 1 / max(1, depth), KERNEL // 2) for _ in range(depth))
-        self.norm, self.last = nn.LayerNorm(width), nn.Linear(width, out)
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        x = self.first(x) * mask
-        for block in self.blocks:
-            x = block(x) * mask
-        found: Tensor = self.last(self.norm(x.transpose(1, 2))).transpose(1, 2)
-        return found * mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,3 +126,16 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         return scored(x[:, None], self.layers, self.score)
+
+
+UNLIKELY = -6.0  # log probability of a sign that is not said, such as a space, at a loud frame
+
+
+def silence_prior(loud: Tensor, silent: Tensor) -> Tensor:
+    """Return log probabilities (B, N, L): what is not said, such as a space, is hardly at a loud frame.
+
+    Without it a reader that is to explain every frame lets spaces stand for what it does not know yet: a word's vowels,
+    and then the frames of its consonants are too few to be learned from.
+    Args: loud (B, N) bool, of frames; silent (B, L) bool, of signs.
+    """
+    return UNLIKELY * (loud[:, :, None] & silent[:, None, :])

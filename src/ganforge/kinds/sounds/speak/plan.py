@@ -6,24 +6,27 @@ The reader learns from recordings alone. The voice learns durations and spectrog
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from ganforge.contracts import Batch, Game, Loss, Player, Tell, Turn
 from ganforge.core.device import widened
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.sounds.adversary import critic_for, judged_by, of_examples, told_apart
-from ganforge.kinds.sounds.features import Mel
-from ganforge.kinds.sounds.plan import ABSENT, SIZES, WARMUP, choose_adversary, pace_of, timed
-from ganforge.kinds.sounds.speak.alignment import best_durations, forward_sum, present
+from ganforge.errors import RecipeError
+from ganforge.kinds.sounds.features import DERIVED, Mel
+from ganforge.kinds.sounds.plan import ABSENT, SIZES, WARMUP, choose_adversary, critic_for, pace_of, timed
 from ganforge.kinds.sounds.speak.corpus import Corpus, SentenceFeed
-from ganforge.kinds.sounds.speak.networks import Discriminator, Packed, Reader, Speech, Voice
-from ganforge.kinds.sounds.speak.text import Alphabet
+from ganforge.kinds.sounds.speak.networks import Discriminator, Reader, Speech, Voice
+from ganforge.kinds.sounds.speak.text import Alphabet, as_spelled, is_said, named
+from ganforge.networks.convnext import Packed
 from ganforge.objectives import OBJECTIVES
+from ganforge.objectives.alignment import best_durations, forward_sum, present
+from ganforge.objectives.patches import judged_by, of_examples, told_apart
 from ganforge.planning.compute import choose_compute
 from ganforge.planning.draft import ASKED, Draft, choose_data
 from ganforge.planning.game import (
@@ -54,9 +57,10 @@ class Speaking(TaskSection):
     """The settings of a voice."""
 
     key: ClassVar[str] = "speak"
+    derived: ClassVar[Mapping[str, str]] = DERIVED
 
     mel: Mel
-    signs: Annotated[str, Field(min_length=1, max_length=5_000)]
+    signs: Annotated[str, Field(min_length=1, max_length=5_000), AfterValidator(as_spelled)]
     voice_from: Annotated[float, Field(ge=0, le=1)] = 0.15  # progress from which the voice plays, not the reader alone
     sharp_from: Annotated[float, Field(ge=0, le=1)] = 0.7  # progress from which discriminators and the sharp one play
     adversarial: Annotated[float, Field(ge=0)] = 0.05  # weight of the adversarial loss beside the distance
@@ -169,10 +173,24 @@ def loss_of_voice(voice: Voice, reader: Reader, batch: Batch) -> Loss:
     return Loss({"durations": DURATIONS * lasting.sum(1) / batch["signs"], "distance": frames.mean(apart)})
 
 
+def refuse_unfit(alphabet: Alphabet, texts: Sequence[str]) -> None:
+    """Raise RecipeError for signs that a person pinned unless texts have each, and they have every frequent letter."""
+    there, found = Alphabet.of(texts, alphabet.words, fewest=1), Alphabet.of(texts, alphabet.words)
+    never = [sign for sign in alphabet.signs if sign not in there.signs]
+    lost = [sign for sign in found.signs if sign not in alphabet.signs and is_said(sign)]
+    if never or lost:
+        raise RecipeError(
+            f"The setting speak.signs cannot be {alphabet.signs[:80]!r}.",
+            f"No text has {named(never[:5])}." if never else f"Recordings say {named(lost[:5])} too.",
+            "Leave it to the plan, or take a sign out or add one.",
+        )
+
+
 def plan_voice(draft: Draft, corpus: Corpus, feed: SentenceFeed, tell: Tell) -> Recipe:
     """Choose every setting, with its reason, and time a few steps. Raises: RecipeError for settings that do not fit."""
     draft.explain({"task": ASKED})
     mel, alphabet = corpus.mel, corpus.alphabet
+    refuse_unfit(alphabet, corpus.train.texts)
     shape = ((mel.bands,), f"{mel.bands} mel bands; sentences have any number of frames")
     choose_data(draft, "sounds", shape, corpus.sha256)
     compute = choose_compute(draft)

@@ -27,7 +27,6 @@ from ganforge.kinds.sounds.speak.measures import (
 from ganforge.kinds.sounds.speak.model import NEXT_STEPS, speaker_of, write_words
 from ganforge.kinds.sounds.speak.networks import Speech
 from ganforge.kinds.sounds.speak.plan import NOT_HERE, Speaking, build_game, plan_voice, speech_for
-from ganforge.kinds.sounds.speak.text import Alphabet
 from ganforge.measures.intervals import means_by_bootstrap, measures_of, values_of, with_ends
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
@@ -67,17 +66,16 @@ class Speak(Task):
         """Read texts and recordings and choose every setting not requested. Raises: DataError, RecipeError."""
         draft = Draft(request, Speak, absent=NOT_HERE)
         tell("reading", count=0, source=request.source)
-        corpus = open_corpus(request.source, request.options.get("rate"))
+        corpus = open_corpus(request.source, request.options.get("rate"), draft.pinned.get("speak.signs"))
         feed = SentenceFeed.of(corpus.train, corpus.mel, corpus.alphabet, draft.device)
         return SpeakJob(plan_voice(draft, corpus, feed, tell), corpus, feed, tell)
 
     def open(self, recipe: Recipe, tell: Tell) -> SpeakJob:
         """Recreate the job from its recipe. Raises: DataError if the data is missing or has changed."""
         own = recipe.section(Speaking)
-        corpus = open_corpus(recipe.data.source, own.mel.rate)
+        corpus = open_corpus(recipe.data.source, own.mel.rate, own.signs)
         refuse_changed_data(recipe, corpus.sha256, "The recordings or their texts")
-        alphabet = Alphabet(own.signs, corpus.alphabet.words)
-        feed = SentenceFeed.of(corpus.train, own.mel, alphabet, recipe.compute.device)
+        feed = SentenceFeed.of(corpus.train, own.mel, corpus.alphabet, recipe.compute.device)
         return SpeakJob(recipe, corpus, feed, tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
@@ -192,6 +190,6 @@ class SpeakJob(Job):
     def _judged(self, most: int) -> Judged:
         if most not in self._held_out:
             own = self.recipe.section(Speaking)
-            alphabet = Alphabet(own.signs, self.corpus.alphabet.words)
+            alphabet = self.corpus.alphabet
             self._held_out[most] = Judged.of(self.corpus.held_out, most, "speak/held out", own.mel, alphabet)
         return self._held_out[most]

@@ -1,8 +1,8 @@
-"""Texts: files of any encoding, one spelling for what is written in several ways, and the signs that a voice knows."""
+# ruff: noqa: RUF001 - signs of IPA look like letters
+"""Texts: files of any encoding, one spelling for what is written in several ways, pronunciations, and alphabets."""
 
 from __future__ import annotations
 
-import codecs
 import re
 import unicodedata
 from collections import Counter
@@ -10,44 +10,33 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ganforge.core.text_file import read_text
 from ganforge.errors import DataError
 
 FEWEST_TIMES = 5  # that a sign must be heard to be learned
 PAD, EDGE, FIRST = 0, 1, 2  # ids: filling; the silence around a sentence; the first sign's
 ALIKE = str.maketrans("\u2018\u2019\u02bc\u201c\u201d\u201e\u00ab\u00bb\u2013\u2014", "'" * 3 + '"' * 5 + "-" * 2)
 """Quotes and dashes of print, as they are typed."""
-MARKS = {  # at the beginning of a file -> its encoding; the longer ones first
-    codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
-}  # fmt: skip
 WORD = re.compile(r"[^\s\-.,;:!?\"()\[\]/…]+")
 Pronunciations = Mapping[str, str]  # word, as `spelled` gives it -> letters of IPA
-FALLBACK = "cp1252"  # of a file without a mark that is not UTF-8
-
-
-def read_text(path: Path) -> tuple[str, str]:
-    """Return the text of a file and its encoding: that of its mark, else UTF-8, else FALLBACK.
-
-    Raises: DataError if it cannot be read, or holds zero bytes, which no text does.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{str(path)!r} cannot be read: {error.strerror}.", "A text was expected there.") from error
-    encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), "utf-8")
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError:
-        text, encoding = content.decode(FALLBACK, errors="replace"), FALLBACK
-    if "\0" in text:
-        raise DataError(f"{str(path)!r} is not a text.", "It holds zero bytes.", "Give a text file in UTF-8.")
-    return text, encoding
 
 
 def spelled(text: str) -> str:
     """Return a text in small letters, accents after their letters, with one spelling of quotes, dashes and spaces."""
-    plain = unicodedata.normalize("NFKD", text.lower()).translate(ALIKE)
+    plain = unicodedata.normalize("NFKD", text).lower().translate(ALIKE)
     return " ".join("".join(sign for sign in plain if sign.isspace() or sign.isprintable()).split())
+
+
+def as_spelled(signs: str) -> str:
+    """Return the signs of an alphabet. Raises: ValueError unless each is there once, as texts have it when spelled."""
+    if len(set(signs)) < len(signs) or any(spelled(sign) != sign for sign in signs if sign != " "):
+        raise ValueError("Signs are small letters, accents by themselves and the like, each of them once")
+    return signs
+
+
+def is_said(sign: str) -> bool:
+    """Return whether a sign is a letter, a digit or an accent, not a space or a point."""
+    return unicodedata.category(sign)[0] in "LMN"
 
 
 def read(text: str, words: Pronunciations) -> str:
@@ -69,19 +58,18 @@ class Alphabet:
     words: Pronunciations = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, texts: Iterable[str], words: Pronunciations) -> Alphabet:
-        """Return the signs that occur at least FEWEST_TIMES in texts."""
+    def of(cls, texts: Iterable[str], words: Pronunciations, fewest: int = FEWEST_TIMES) -> Alphabet:
+        """Return the signs that occur often enough in texts."""
         counts = Counter(sign for text in texts for sign in read(text, words))
-        return cls("".join(sorted(sign for sign, count in counts.items() if count >= FEWEST_TIMES)), words)
+        return cls("".join(sorted(sign for sign, count in counts.items() if count >= fewest)), words)
 
     def __len__(self) -> int:
         return FIRST + len(self.signs)
 
     @property
     def letters(self) -> frozenset[int]:
-        """Return the ids of signs that are said: letters, digits and accents, not spaces or points."""
-        said = (unicodedata.category(sign)[0] in "LMN" for sign in self.signs)
-        return frozenset(FIRST + place for place, is_said in enumerate(said) if is_said)
+        """Return the ids of signs that are said."""
+        return frozenset(FIRST + place for place, sign in enumerate(self.signs) if is_said(sign))
 
     def ids(self, text: str) -> list[int]:
         """Return the ids of a text, with an edge at both ends. Unknown signs are left out."""
@@ -102,3 +90,53 @@ def named(signs: Iterable[str]) -> str:
     return ", ".join(
         unicodedata.name(sign, repr(sign)).lower() if unicodedata.combining(sign) else repr(sign) for sign in signs
     )
+
+
+# ---- pronouncing dictionaries ----------------------------------------------------------------------------------------
+
+SUFFIX = ".dict"  # of a file with a word and its phonemes in each line: ARPABET as in CMUdict, or any signs of IPA
+ARPABET = {
+    "AA": "ɑ", "AE": "æ", "AH": "ʌ", "AH0": "ə", "AO": "ɔ", "AW": "aʊ", "AX": "ə", "AY": "aɪ", "B": "b", "CH": "tʃ",
+    "D": "d", "DH": "ð", "EH": "ɛ", "ER": "ɝ", "EY": "eɪ", "F": "f", "G": "g", "HH": "h", "IH": "ɪ", "IY": "i",
+    "JH": "dʒ", "K": "k", "L": "l", "M": "m", "N": "n", "NG": "ŋ", "OW": "oʊ", "OY": "ɔɪ", "P": "p", "R": "r",
+    "S": "s", "SH": "ʃ", "T": "t", "TH": "θ", "UH": "ʊ", "UW": "u", "V": "v", "W": "w", "Y": "j", "Z": "z", "ZH": "ʒ",
+}  # fmt: skip
+"""Phonemes of English -> IPA, without stress, but for the vowel of AH0."""
+VARIANT = re.compile(r"\(\d+\)$")  # of a word's second pronunciation
+NUMBER = re.compile(r"\d*\.\d+")  # a probability, between a word and its phonemes
+
+
+def find_dictionary(folder: Path) -> Path | None:
+    """Return the dictionary of a folder. Raises: DataError if there are several."""
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() == SUFFIX)
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found[:3])
+        raise DataError(f"{str(folder)!r} holds {len(found)} dictionaries: {names}.", "One is used.", "Keep one.")
+    return found[0] if found else None
+
+
+def read_dictionary(path: Path) -> dict[str, str]:
+    """Read the first pronunciation of each word. Raises: DataError if a line is none, or there is none at all."""
+    words: dict[str, str] = {}
+    for number, line in enumerate(read_text(path)[0].splitlines(), 1):
+        if not line.strip() or line.startswith((";;;", "#")):
+            continue
+        word, *phonemes = line.partition(" #")[0].split()
+        sounds = "".join(_letters(one) for one in phonemes if not NUMBER.fullmatch(one))
+        if not sounds:
+            raise DataError(
+                f"Line {number} of {path.name} has no phonemes: {line.strip()[:60]!r}.",
+                "A word and its phonemes were expected, such as: water W AO1 T ER0",
+                "Mend the line, or take it out.",
+            )
+        if not VARIANT.search(word):
+            words.setdefault(spelled(word), sounds)
+    if not words:
+        raise DataError(f"{str(path)!r} holds no words.", "It was taken for a pronouncing dictionary.", "Take it out.")
+    return words
+
+
+def _letters(phoneme: str) -> str:
+    plain = phoneme.rstrip("012")
+    found = ARPABET.get(phoneme) or ARPABET.get(plain) or spelled(plain).replace(" ", "")
+    return found.replace("ɡ", "g")  # one sign, so that words which are spelled have it too

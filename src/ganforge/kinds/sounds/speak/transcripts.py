@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ganforge.core.text_file import read_text
 from ganforge.errors import DataError
 from ganforge.kinds.sounds.reading import list_sounds
-from ganforge.kinds.sounds.speak.text import read_text, spelled
+from ganforge.kinds.sounds.speak.text import spelled
 
 LISTS = (".csv", ".tsv")  # suffixes of files that may list names and texts
 NAMES = ("file", "filename", "file_name", "name", "path", "id", "audio", "wav", "clip", "recording")

@@ -6,20 +6,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganforge.contracts import Observer
+from ganforge.contracts import Model, Observer
 from ganforge.core.conversion import TellOf
 from ganforge.core.model_files import built, read_description_of
-from ganforge.errors import InputError, refused
-from ganforge.kinds.sounds.adversary import at_strength, check_sizes
+from ganforge.errors import refused
 from ganforge.kinds.sounds.conversion import convert_sound, converted
 from ganforge.kinds.sounds.features import Mel, refined
 from ganforge.kinds.sounds.networks import Vocoder
+from ganforge.kinds.sounds.plan import at_strength, check_sizes
 from ganforge.kinds.sounds.reading import SOUNDS
 from ganforge.kinds.sounds.sound_file import Waveform, write_sound
 from ganforge.kinds.sounds.stream import Channel, Stream, through
@@ -51,8 +51,10 @@ def stream_of(network: Vocoder, refinements: int = 0, chunk: int = CHUNK) -> Str
 
 
 @dataclass(frozen=True, slots=True)
-class SoundMap:
+class SoundMap(Model):
     """A trained vocoder: sounds in, sounds out, through their log-mel spectrograms."""
+
+    steps: ClassVar[Mapping[str, str]] = NEXT_STEPS
 
     network: Vocoder
     refinements: int  # iterations of `refined` after the network, for files
@@ -90,16 +92,6 @@ class SoundMap:
 
     # ---- contracts.Model
 
-    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Any:
-        """Raise InputError: the model needs an input."""
-        raise InputError(
-            "This run makes sounds of spectrograms.", "It needs some.", "Use: ganforge apply RUN sounds/ --out made/"
-        )
-
-    def write(self, samples: object, out: Path, *, force: bool) -> Path:
-        """Raise InputError: the model has no samples."""
-        raise InputError("This run draws no sounds, and none can be written.")
-
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
         """Make a sound file or a folder of them once more, from their spectrograms; or a waveform (T,), in memory.
 
@@ -107,8 +99,7 @@ class SoundMap:
         Args, results and errors are those of `conversion.converted`; options strength (0..1), force.
         """
         model = self if options.get("strength") is None else self.at(options["strength"])
-        force = bool(options.get("force"))
-        return converted(source, out, model.blocks, observers, force=force, sought=SOURCES, convert=model.convert)
+        return converted(source, out, model.blocks, options, observers, sought=SOURCES, convert=model.convert)
 
     def convert(self, file: Path, place: Path, tell: TellOf) -> Sequence[str]:
         """Convert one file. Returns: what was changed in it."""
@@ -124,10 +115,6 @@ class SoundMap:
         if (first := next(source, None)) is not None:
             channels = [Channel(stream_of(self.network, self.refinements), rate) for _ in first.T]
             yield from through(channels, chain([first], source))
-
-    def next_steps(self) -> Mapping[str, str]:
-        """Commands to use this model (contracts.Model)."""
-        return NEXT_STEPS
 
 
 def load_vocoder(folder: Path, device: str = "cpu") -> SoundMap:

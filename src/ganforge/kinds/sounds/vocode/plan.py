@@ -11,10 +11,18 @@ from torch import Tensor
 from ganforge.contracts import Game, Tell, Turn
 from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import ArrayFeed
-from ganforge.kinds.sounds.adversary import Waveforms, game_of_waveforms
 from ganforge.kinds.sounds.features import LogMel, Mel
 from ganforge.kinds.sounds.networks import Vocoder
-from ganforge.kinds.sounds.plan import ABSENT, FRAMES, SIZES, adversary_asked, features_of, waveforms_of
+from ganforge.kinds.sounds.plan import (
+    ABSENT,
+    FRAMES,
+    SIZES,
+    Waveforms,
+    adversary_asked,
+    features_of,
+    game_of_waveforms,
+    waveforms_of,
+)
 from ganforge.kinds.sounds.reading import Segments, Sounds
 from ganforge.networks.ends import BothEnds, product_of
 from ganforge.planning.compute import choose_compute

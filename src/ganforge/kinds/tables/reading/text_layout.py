@@ -16,6 +16,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ganforge.core.text_file import WIDE_MARKS
 from ganforge.errors import DataError
 from ganforge.kinds.tables.reading.source import check_names
 from ganforge.kinds.tables.reading.text_values import MISSING, Meaning
@@ -23,10 +24,6 @@ from ganforge.kinds.tables.reading.text_values import MISSING, Meaning
 DELIMITERS = {".csv": ",;\t|~^\x01", ".tsv": "\t,;|", ".txt": "\t,;|~^\x01"}  # the first that fits
 BLOCK = 1 << 22  # bytes that are parsed at once; a longer row cannot be read
 LISTED = 5  # ragged lines that are shown
-_MARKS = {  # a mark of UTF-32 begins like one of UTF-16
-    codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}  # fmt: skip
 _OTHER_FILES = {  # by their first bytes
     b"\x1f\x8b": "a .gz file", b"PK\x03\x04": "a .zip or .xlsx file", b"BZh": "a .bz2 file", b"\xfd7zXZ": "an .xz file",
     b"\x28\xb5\x2f\xfd": "a .zst file", b"PAR1": "a .parquet file", b"ARROW1": "a .feather file", b"%PDF": "a PDF file",
@@ -97,7 +94,7 @@ def first_lines(source: str, path: Path) -> Lines:
     """
     with _opened(path) as file:
         begin = file.read(1 << 16) + file.readline(BLOCK)
-    wide = next((encoding for mark, encoding in _MARKS.items() if begin.startswith(mark)), "")
+    wide = next((encoding for mark, encoding in WIDE_MARKS.items() if begin.startswith(mark)), "")
     if what := next((what for bytes_, what in _OTHER_FILES.items() if begin.startswith(bytes_)), None):
         raise DataError(
             f"{source!r} is not a text file, whatever its name says.",

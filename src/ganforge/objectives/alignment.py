@@ -14,7 +14,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 NEVER = -1e4  # log probability of what is ruled out
-UNLIKELY = -6.0  # log probability of a sign that is not said, such as a space, at a loud frame
 
 
 def present(counts: Tensor, most: int) -> Tensor:
@@ -38,16 +37,6 @@ def diagonal_prior(frames: Tensor, signs: Tensor) -> Tensor:
         whole = table[n] + table[most - 1 - n] - table[most]
         row[:most, :longest] = rising + rising.flip(0, 1) + choose - whole[:, None] - table[most + longest - 1]
     return prior
-
-
-def silence_prior(loud: Tensor, silent: Tensor) -> Tensor:
-    """Return log probabilities (B, N, L): what is not said, such as a space, is hardly at a loud frame.
-
-    Without it a reader that is to explain every frame lets spaces stand for what it does not know yet: a word's vowels,
-    and then the frames of its consonants are too few to be learned from.
-    Args: loud (B, N) bool, of frames; silent (B, L) bool, of signs.
-    """
-    return UNLIKELY * (loud[:, :, None] & silent[:, None, :])
 
 
 def forward_sum(scores: Tensor, frames: Tensor, signs: Tensor) -> Tensor:
