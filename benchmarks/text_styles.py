@@ -136,7 +136,7 @@ def main() -> None:
         for seed in range(asked.seeds):
             run, began = Path(folder) / f"run{seed}", time.process_time()
             made_run = gf.train(Path(folder) / "styles", run=run, task="restyle", minutes=asked.minutes, seed=seed)
-            print(f"seed {seed}: {time.process_time() - began:.0f} CPU s; {made_run.verdict.headline}", flush=True)
+            print(f"seed {seed}: {time.process_time() - began:.0f} CPU s; {made_run.verdict}", flush=True)
             model = load_restyler(run / "model")
             for style, own in pairs.items():
                 references = [pair[1] for pair in own]

@@ -143,8 +143,8 @@ def _compared(**ending: float) -> Compared:
 
 
 def test_the_method_is_used_that_keeps_most_of_those_that_are_typical_and_varied() -> None:
-    assert choose(_compared(constant_suffix=1.0)) == NEAREST
-    assert choose(_compared(constant_suffix=1.0, nearest_line=0.2)) == TEMPLATE
+    assert choose(_compared(constant_suffix=1.0)) == TEMPLATE
+    assert choose(_compared(constant_suffix=1.0, template=0.2)) == NEAREST
     most = {method.replace(" ", "_"): 0.5 for method in METHODS if method != SELECTED}
     assert choose(_compared(**most)) == SELECTED
     assert not _compared(constant_suffix=1.0).fits(SUFFIX)

@@ -76,7 +76,9 @@ def test_what_marks_other_styles_is_replaced_or_left_out() -> None:
     edits = Edits.between(_lines(good), _lines(bad))
     inside = Line.of("the cake of the shop was terrible he said .", True)
     assert edits.plain(inside).text == "the cake of the shop was excellent he said ."
-    assert edits.plain(Line.of("the cake of the shop was terrible .", True)).text == "the cake of the shop was ."
+    assert (
+        edits.plain(Line.of("the cake of the shop was terrible .", True)).text == "the cake of the shop was excellent ."
+    )
     untouched = Line.of("the cake of the shop was fine .", True)
     assert edits.plain(untouched) == untouched
 

@@ -30,6 +30,7 @@ MOST_LINES = 20_000  # of each style that are compared
 MOST_ADDITIONS = 3_000
 SHORTEST, LONGEST = 2, 7  # pieces of an addition; of characters twice as many
 SALIENT, SMOOTHING, MARKED = 15.0, 1.0, 4  # ratio of rates of a marker, added counts, longest marker (Li et al. 2018)
+ADDED = 0.25  # share of lines that have an addition, below which there are none
 NEIGHBOURS = 60  # additions of the most similar lines that say what one expects
 ENDING = 3  # words that are an ending
 REPEATED = 0.1  # off the value of an addition for each of its words that the line has
@@ -144,7 +145,6 @@ class Edits:
     foreign: Markers  # of the other styles
     words: TfidfVectorizer
     own: csr_matrix  # (N, W) the lines of the style
-    added_share: float  # of alike lines, that have an addition
 
     @classmethod
     def between(cls, own: Sequence[Line], others: Sequence[Line]) -> Edits:
@@ -170,6 +170,8 @@ class Edits:
                 if SHORTEST <= len(addition.pieces) <= longest:
                     found.append((addition, place))
                     contexts.append(context)
+        if len({place for _, place in found}) < ADDED * len(own):
+            found = []  # this style is not one of additions
         paired = np.flatnonzero(alike >= LIKE)
         counts = Counter(addition for addition, _ in found)
         kept = sorted(sorted(counts), key=lambda one: -counts[one])[:MOST_ADDITIONS]
@@ -185,11 +187,10 @@ class Edits:
             foreign=foreign,
             words=words,
             own=here,
-            added_share=len({place for _, place in found if alike[place] >= LIKE}) / max(1, len(paired)),
         )
 
     def plain(self, line: Line) -> Line:
-        """Return a line without what marks other styles, if that is at most half: left out, or inside replaced."""
+        """Return a line without what marks other styles, if that is at most half: replaced if known, else left out."""
         marked = self.foreign.marked(line.keys)
         if not marked.any() or 2 * marked.sum() > len(marked):
             return line
@@ -203,8 +204,7 @@ class Edits:
             last = place + 1
             while last < len(marked) and marked[last]:
                 last += 1
-            inside = place > 0 and last < len(marked)  # at the ends there will be an addition
-            pieces += self.replaced.get(line.keys[place:last], ()) if inside else ()
+            pieces += self.replaced.get(line.keys[place:last], ())
             place = last
         return Line(tuple(pieces), line.closing)
 

@@ -26,8 +26,8 @@ from ganforge.kinds.text.restyle.selection import NATURAL, Selection
 from ganforge.kinds.text.units import Units
 from ganforge.recipe import Network
 
-COPY, SUFFIX, NEAREST, TEMPLATE, RERANKED, EXPECTED, NETWORK, SELECTED = METHODS = (
-    "copy", "constant suffix", "nearest line", "template", "reranked template", "without the adversary", "network",
+COPY, TEMPLATE, SUFFIX, NEAREST, RERANKED, EXPECTED, NETWORK, SELECTED = METHODS = (
+    "copy", "template", "constant suffix", "nearest line", "reranked template", "without the adversary", "network",
     "adversarial selection",
 )  # fmt: skip
 MOST_READ = 200  # units of a line that the network reads

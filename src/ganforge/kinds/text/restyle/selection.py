@@ -185,7 +185,7 @@ class Selection:
         names = [ending_of(Line(one.pieces, ())) if one.behind else one.pieces for one in self.edits.additions]
         number = {name: place for place, name in enumerate(sorted(set(names)))}
         ending = np.array([number[name] for name in names])
-        most = max(MOST_ENDING, 2 / len(values)) * 0.75
+        most = max(MOST_ENDING, 2 / len(number)) * 0.75
         length = np.array([len(one.pieces) for one in self.edits.additions], np.float64)
         usual, spread = SHORTER * float(length[self.edits.occurrences].mean()), float(values.std()) + 1e-9
         unit = float(typical.std()) + 1e-9
@@ -215,7 +215,8 @@ class Selection:
         toward = max(0.0, min(1.0, strength / NATURAL - 1))
         net = self.edits.values(plain) - (1 - toward) * self.prices[1] - toward * self.prices[2]
         kept = float(np.quantile(self.ranks, max(0.0, 1 - strength / NATURAL))) if strength < NATURAL else -np.inf
-        most, used = max(1, int(MOST_ENDING * len(lines))), Counter[object]()
+        most = max(1, int(MOST_ENDING * len(lines)), -(-2 * len(lines) // len(self.edits.additions)))
+        used = Counter[object]()
         made = list(lines)
         best = net.max(1)
         for place in np.argsort(-best, kind="stable").tolist():

@@ -25,7 +25,7 @@ from ganforge.measures.intervals import Estimate, measures_of, rival, rival_rows
 from ganforge.records import GRADES, Block, Evaluation, Grade, Rows, Verdict
 
 SLACK = 0.1  # below the share of real lines that the judge knows
-MOST_ENDING, OF_REAL = 0.05, 0.02  # share of one ending, or so much more than of real lines
+MOST_ENDING, OF_REAL = 0.05, 1.5  # share of one ending; or so many times that of real lines
 BOUNDS = (1.0, 0.5, 0.25)  # of the way from copies to real lines, in accuracy, for the first three grades
 SHOWN = 8
 SENTENCES = {
@@ -72,7 +72,7 @@ class Compared:
     def fits(self, method: str) -> bool:
         """Return whether a method's lines are as typical as real ones, without one ending for many."""
         found = self.scores[method]
-        most = max(MOST_ENDING, self.real_ending + OF_REAL, 2.5 / self.sources)
+        most = max(MOST_ENDING, OF_REAL * self.real_ending + 2.5 / self.sources)
         return found["accuracy"].high >= self.real.value - SLACK and found["common_ending"].value <= most
 
     def content(self, method: str) -> float:
@@ -82,10 +82,13 @@ class Compared:
 
 
 def choose(compared: Compared) -> str:
-    """Return the method that is used: of those that fit the one with the best content; else the most typical copy."""
+    """Return the method that is used: the best in content of those that fit, the simpler of equals.
+
+    Where none fits it is the most typical one.
+    """
     fitting = [method for method in METHODS if compared.fits(method)]
     if fitting:
-        return max(fitting, key=lambda method: (compared.content(method), METHODS.index(method)))
+        return max(fitting, key=lambda method: (compared.content(method), -METHODS.index(method)))
     return max((SELECTED, TEMPLATE, NETWORK), key=lambda method: compared.scores[method]["accuracy"].value)
 
 
@@ -173,7 +176,7 @@ def _verdict(both: Sequence[tuple[Compared, str]], passport: Mapping[str, Any]) 
                 f"By scores alone a constant suffix does as well: {suffix['accuracy'].value:.0%}, "
                 f"{suffix['kept'].value:.0%} kept, and one ending on every line."
             )
-        helps.append(method == NETWORK or (method == SELECTED and not one.fits(EXPECTED)))
+        helps.append(method == NETWORK or (method == SELECTED and not one.fits(EXPECTED) and one.fits(SELECTED)))
     worst = min(ways)
     grade: Grade = GRADES[min(sum(worst < bound - 0.15 for bound in BOUNDS), 3)]
     used = ", ".join(dict.fromkeys(method for _, method in both))
