@@ -259,7 +259,11 @@ def main() -> None:
         start = time.process_time()
         scores = Scores(train, kept, sounds.rate)
         report("held-out takes", scores.of(kept.of(scores.floor)), time.process_time() - start)
-        print(f"{len(train.labels)} takes to learn from, {len(kept.labels)} held out", flush=True)
+        read_rightly = scores.of(kept)["right"]
+        print(
+            f"{len(train.labels)} takes to learn from, {len(kept.labels)} held out, {read_rightly:.3f} read rightly",
+            flush=True,
+        )
         wanted = np.random.default_rng(0).choice(train.labels, asked.count)
         if not asked.no_rivals:
             grid = grid_for(sounds)

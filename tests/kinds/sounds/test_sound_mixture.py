@@ -10,7 +10,17 @@ import torch
 from ganforge.api.request import request_of, task_for
 from ganforge.core.seeds import Draws, generator_for
 from ganforge.engine.feed import ArrayFeed
-from ganforge.kinds.sounds.generate.mixture import OWN, PICK, Mixture, Refiner, RefinerPair, sorts_for
+from ganforge.kinds.sounds.generate.mixture import (
+    OWN,
+    PICK,
+    STRETCH,
+    WHOLE,
+    Mixture,
+    Refiner,
+    RefinerPair,
+    _stretched,
+    sorts_for,
+)
 from ganforge.kinds.sounds.generate.plan import _moved
 
 SHAPE = (1, 16, 16)
@@ -36,16 +46,49 @@ def _add(refiner: Refiner, value: float) -> None:
 
 
 def test_each_label_gets_its_own_sorts_with_their_mean_spread_and_share() -> None:
-    levels = np.concatenate([_levels([40], 40), _levels([100, 200], 40), _levels([200], 40)])
-    labels = np.repeat([0, 1, 1, 1], 40)  # of label 1 two thirds are loud
+    levels = np.concatenate([_levels([40], 80), _levels([100, 200], 40), _levels([200], 40)])
+    labels = np.repeat([0, 0, 1, 1, 1], 40)  # of label 1 two thirds are loud
     mixture = Mixture(SHAPE, int(sorts_for(np.bincount(labels)).sum()), 8)
     mixture.fit(ArrayFeed(levels, labels))
     quiet, both = (_drawn(mixture, label).mean((1, 2, 3)) * 127.5 + 127.5 for label in (0, 1))
-    assert float(quiet.mean()) == pytest.approx(float(levels[:40].mean()), abs=1.0)
-    assert float(quiet.std()) == pytest.approx(float(levels[:40, 0, 0, 0].std()), rel=0.25)
+    assert float(quiet.mean()) == pytest.approx(float(levels[:80].mean()), abs=1.0)
+    assert float(quiet.std()) == pytest.approx(float(levels[:80, 0, 0, 0].std()), rel=0.25)
     assert float((both > 150).float().mean()) == pytest.approx(2 / 3, abs=4 * (2 / 9 / DRAWN) ** 0.5)
     between = ((both > 132) & (both < 168)).float().mean()
     assert float(between) < 0.01  # one Gaussian of the label has a fifth of its draws there
+
+
+def test_sorts_are_many_where_sounds_are_few_and_no_more_than_a_model_can_hold() -> None:
+    assert sorts_for(np.array([40, 247, 64, 63, 3, 2, 0])).tolist() == [40, 12, 6, 63, 3, 1, 1]
+    assert sorts_for(np.full(100, 10)).sum() == 1_000
+    assert sorts_for(np.full(1_000, 10)).sum() == 1_000
+
+
+def test_few_sounds_are_mixed_with_their_nearest_and_become_longer_and_shorter() -> None:
+    levels = np.zeros((16, 1, 16, 64), np.uint8)
+    levels[:8, ..., :16], levels[8:, ..., :16] = _levels([60], 8, 2.0), _levels([200], 8, 2.0)
+    mixture = Mixture((1, 16, 64), 16, 15)
+    mixture.fit(ArrayFeed(levels))
+    latent = torch.randn(DRAWN, PICK + OWN + 15, generator=torch.Generator().manual_seed(1))
+    made = mixture(latent)[:, 0, 0] * 127.5 + 127.5  # (DRAWN, frames)
+    between, whole = 70**2, 70**2 * 16 / 15  # variances: of the sorts' means, and of the label
+    assert float(made[:, 0].mean()) == pytest.approx(130, abs=4 * (6_000 / DRAWN) ** 0.5)
+    assert float(made[:, 0].var()) == pytest.approx(between + WHOLE * whole, rel=0.1)
+    made = made[made[:, 0] > 30]
+    length = torch.log((made > made[:, :1] / 2).sum(1) / 16.0)
+    assert float(length.median()) == pytest.approx(0.0, abs=0.1)  # of 16 frames one is .06
+    assert float(length.std()) == pytest.approx(STRETCH, rel=0.15)
+
+
+def test_many_sounds_are_not_stretched() -> None:
+    x = torch.rand(2, 1, 4, 8)
+    assert torch.equal(_stretched(x, torch.ones(2)), x)
+    torch.testing.assert_close(_stretched(x, torch.full((2,), 2.0))[..., ::2], x[..., :4])
+    assert torch.equal(_stretched(x, torch.full((2,), 0.5))[..., :4], x[..., ::2])
+    assert bool((_stretched(x, torch.full((2,), 0.5))[..., 4:] == -1).all())
+    mixture = Mixture(SHAPE, 6, 8)
+    mixture.fit(ArrayFeed(_levels([40, 200], 32)))
+    assert not mixture.stretch.any()
 
 
 @pytest.mark.parametrize("counts", [[1, 30], [3] * 1_000, [2, 2]])
@@ -55,14 +98,13 @@ def test_labels_of_few_sounds_and_very_many_labels_draw_what_is_theirs(counts: l
     mixture = Mixture(SHAPE, int(sorts_for(np.bincount(labels)).sum()), min(20, len(levels) - 1))
     mixture.fit(ArrayFeed(levels, labels))
     for label in {0, len(counts) // 2, len(counts) - 1}:
-        made = _drawn(mixture, label) * 127.5 + 127.5
+        made = _drawn(mixture, label)[..., 0] * 127.5 + 127.5  # what is made shorter ends before the last frame
         torch.testing.assert_close(made, torch.full_like(made, label % 250), rtol=0, atol=0.6)
 
 
 def test_an_untrained_refiner_draws_its_mixture_and_its_strength_leaves_out_what_it_adds() -> None:
-    refiner = RefinerPair(shape=SHAPE, latent_size=PICK + OWN + 8, width=8, sorts=5).generator()
+    refiner = RefinerPair(shape=SHAPE, latent_size=PICK + OWN + 8, width=8, sorts=40).generator()
     assert isinstance(refiner, Refiner)
-    assert sorts_for(np.array([40, 247, 3, 0])).tolist() == [5, 12, 1, 1]
     refiner.mixture.fit(ArrayFeed(_levels([60, 180], 20)))
     latent = torch.randn(16, PICK + OWN + 8)
     drawn = refiner.mixture(latent)

@@ -289,7 +289,7 @@ def test_other_formats_taken_names_and_sounds_that_cannot_be_read_are_refused_or
     for name in ("bad.wav", "quiet.wav"):
         with pytest.raises(DataError, match=name):
             gf.apply(run.folder, sounds / name)
-    with pytest.raises(InputError, match="recognises sounds"):
+    with pytest.raises(InputError, match="needs an input"):
         gf.load(run.folder).sample(2)
 
 

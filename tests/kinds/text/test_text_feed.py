@@ -23,7 +23,7 @@ def folder_of(tmp_path: Path) -> Path:
 
 def test_a_row_is_beginning_units_end_and_padding(tmp_path: Path) -> None:
     texts, units = open_texts(str(folder_of(tmp_path))), Units("characters", tuple("ABx 0123456789"))
-    feed = TokenFeed.of_lines(texts.train, units, length=9)
+    feed = TokenFeed(UnitRows(texts.train, units, 9), texts.train.labels)
     batch = feed.batch(torch.arange(len(feed)))
     assert batch["x"].dtype == torch.int64 and batch["x"].shape == (len(texts.train), 9)
     assert texts.train.labels is not None
@@ -38,7 +38,7 @@ def test_another_process_gets_the_same_rows(tmp_path: Path, in_memory: bool, mon
     if not in_memory:
         monkeypatch.setattr(engine_feed, "IN_MEMORY", 0)
     texts, units = open_texts(str(folder_of(tmp_path))), Units("characters", tuple("ABx "))
-    feed = TokenFeed.of_lines(texts.train, units)
+    feed = TokenFeed(UnitRows(texts.train, units), texts.train.labels)
     there = TokenFeed.of_raw(feed.raw(10, 25), "cpu")
     assert feed.resident == in_memory
     asked = torch.tensor([3, 0, 14])

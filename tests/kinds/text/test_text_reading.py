@@ -136,6 +136,9 @@ def test_columns_of_what_has_none_are_refused(tmp_path: Path, asked: dict[str, s
     with pytest.raises(DataError, match=words):
         opened(path, **asked)
     assert opened(path, label="none").label_names == ()
+    for given in ({"text": "t"}, {"label": "t"}):
+        with pytest.raises(DataError, match="'docstrings' has no columns"):
+            open_texts("docstrings", **given)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="--example paragraph was given"):
         opened(KIND.keep(SENTENCES, tmp_path), example="paragraph")
 
@@ -174,6 +177,14 @@ def test_rows_without_a_label_and_files_without_text_are_told(tmp_path: Path) ->
     assert texts.label_names == () and "Files without text: 1 (first: B.txt, line 1)" in told(texts)
 
 
+def test_a_folder_of_files_with_columns_may_have_labels_in_a_column(tmp_path: Path) -> None:
+    for part in range(2):
+        rows = [{"text": f"{part} {one}", "mood": number % 3} for number, one in enumerate(SENTENCES)]
+        file(tmp_path, f"part{part}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    assert opened(tmp_path, label="mood").label_names == ("0", "1", "2")
+    assert opened(tmp_path).label_names == ("part0", "part1")
+
+
 def test_lines_of_two_languages_keep_their_numbers(tmp_path: Path) -> None:
     for name, empty in (("en", 3), ("fr", 5)):
         lines = [f"{name} line {number} is here." for number in range(1, 41)]
@@ -206,6 +217,7 @@ def test_empty_lines_separate_paragraphs(tmp_path: Path) -> None:
     texts = opened(path)
     assert list(texts.whole) == stanzas and texts.passport["example"] == "paragraph"
     assert texts.passport["why"] == "empty lines separate 30 paragraphs of 2.0 lines"
+    assert EMPTY not in told(texts)
     lines = opened(path, example="line")
     assert lines.whole[1] == "  violet 0 is blue." and lines.passport["why"] == "you asked for it"
 

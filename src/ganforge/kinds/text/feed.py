@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from ganforge.contracts import Batch
 from ganforge.core.cache import kept_or_filled
-from ganforge.engine.feed import ArrayFeed
+from ganforge.engine.feed import ArrayFeed, Form, Rows
 from ganforge.kinds.text.reading import Lines
 from ganforge.kinds.text.units import Units
 
@@ -82,15 +81,17 @@ def _fill(folder: Path, lines: Lines, units: Units) -> None:
     np.save(folder / "ends.npy", np.cumsum(ends))
 
 
+TOKENS = Form(lambda stored: stored.long(), lambda rows: rows)
+
+
 class TokenFeed(ArrayFeed):
     """Rows of units by index: x (B, L) int64, label (B,) if there are labels (contracts.Feed)."""
 
-    @classmethod
-    def of_lines(
-        cls, lines: Lines, units: Units, device: torch.device | str = "cpu", length: int | None = None
-    ) -> Self:
-        """Make a feed of examples. Args: length L of a row, beginning and end included; None to choose it."""
-        return cls(UnitRows(lines, units, length), lines.labels, device)
+    def __init__(self, rows: Rows, labels: NDArray[np.int64] | None = None, device: torch.device | str = "cpu") -> None:
+        """Args: rows UnitRows, or an array of such rows; labels (N,)."""
+        super().__init__(rows, labels, device, form=TOKENS)
 
-    def _x(self, stored: Tensor) -> Tensor:
-        return stored.long()
+    @classmethod
+    def of_raw(cls, examples: Batch, device: torch.device | str, form: Form = TOKENS) -> ArrayFeed:
+        """Make a feed of the result of `raw`."""
+        return ArrayFeed.of_raw(examples, device, form)

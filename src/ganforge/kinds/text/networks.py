@@ -24,7 +24,7 @@ PAD, BEGIN, END = 0, 1, 2  # units that are no part of a text
 NEVER = -1e9  # the logit of what never comes
 HEAD = 64  # width of a head of attention
 AT_ONCE = 256  # texts in one pass
-MOST_RAISED = 2_048  # units whose chances are changed while a text is drawn
+CANDIDATES = 32  # for each next unit, of which steering chooses one
 Ids: TypeAlias = NDArray[np.int32]
 State: TypeAlias = "list[Tensor]"
 """What a network keeps of the units so far: tensors whose first dimension is the text's."""
@@ -65,7 +65,7 @@ class LanguageModel(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the logits of the next unit, (..., V), from (..., W); neither PAD nor BEGIN ever comes."""
-        scores = F.linear(hidden, self.embedding.weight, self.bias)
+        scores: Tensor = F.linear(hidden, self.embedding.weight, self.bias)
         scores[..., :END] = NEVER
         return scores
 
@@ -80,7 +80,7 @@ class LanguageModel(nn.Module):
             lost[there] = F.cross_entropy(self.logits(hidden[there]), follows[there], reduction="none")
             return lost
         scores = widened(self.logits(hidden)).flatten(0, 1)
-        every = F.cross_entropy(scores, follows.flatten(), ignore_index=PAD, reduction="none")
+        every: Tensor = F.cross_entropy(scores, follows.flatten(), ignore_index=PAD, reduction="none")
         return every.view(follows.shape)
 
     def _embedded(self, tokens: Tensor, label: Tensor | None) -> Tensor:
@@ -225,10 +225,18 @@ def surprise_of(
 
 
 class Steering(Protocol):
-    """What changes the chances of the next unit while texts are drawn."""
+    """What chooses among candidates for the next unit while texts are drawn."""
 
     def raised(self, before: NDArray[np.int64], units: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return what is added to the logits of units (1 or N, K). Args: before (N, T), from BEGIN on."""
+        """Return the logit of each candidate, (N, K). Args: before (N, T) units, from BEGIN on; units (N, K)."""
+        ...
+
+
+def _drawn(chances: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Draw units (N, count) with chances (N, K)."""
+    sums = chances.cumsum(-1)
+    places = torch.rand(len(sums), count, generator=generator) * sums[:, -1:]
+    return torch.searchsorted(sums, places, right=True).clamp(max=sums.shape[1] - 1)
 
 
 @torch.no_grad()
@@ -246,7 +254,8 @@ def draw_texts(  # noqa: PLR0913 - all that changes what is drawn
 ) -> list[Ids]:
     """Draw texts, all at the same time. Every text begins with `prompt`; one of `longest` units ends there.
 
-    Args: generator on the CPU; temperature divides the logits; labels (count,); banned units that are never drawn.
+    Args: generator on the CPU; temperature divides the logits; labels (count,); banned units that are never drawn;
+    steering chooses each unit among CANDIDATES, which approaches their chances times the exponential of its logits.
     """
     device = next(network.parameters()).device
     state = network.begin(count, None if labels is None else torch.from_numpy(labels).to(device))
@@ -259,15 +268,11 @@ def draw_texts(  # noqa: PLR0913 - all that changes what is drawn
     for place in range(1 + len(prompt), longest + 1):
         scores = network.logits(hidden).float().cpu() / temperature
         scores[:, list(banned)] = -torch.inf
-        names = torch.arange(scores.shape[1])[None]
+        unit = _drawn(torch.softmax(scores, dim=-1), 1 if steering is None else CANDIDATES, generator)
         if steering is not None:
-            if scores.shape[1] > MOST_RAISED:  # rarer ones are hardly ever drawn
-                scores, names = scores.topk(MOST_RAISED)
-            scores = scores + torch.from_numpy(steering.raised(units[alive, :place].numpy(), names.numpy()))
-        chances = torch.softmax(scores, dim=-1).cumsum(-1)
-        drawn = torch.rand(count, 1, generator=generator)[alive] * chances[:, -1:]
-        chosen = torch.searchsorted(chances, drawn, right=True).clamp(max=chances.shape[1] - 1)
-        unit = names.expand(len(alive), -1).gather(1, chosen)[:, 0]
+            weights = torch.from_numpy(steering.raised(units[alive, :place].numpy(), unit.numpy()))
+            unit = unit.gather(1, _drawn(torch.softmax(weights, dim=-1), 1, generator))
+        unit = unit[:, 0]
         units[alive, place] = unit
         goes_on = (unit != END).nonzero()[:, 0]
         alive, unit = alive[goes_on], unit[goes_on].to(device)

@@ -185,15 +185,13 @@ def _files(source: str, label: str | None) -> tuple[Files, list[str]]:
         names = [unicodedata.normalize("NFC", path.stem) for path in listing.found]
     else:
         names = [""] * len(parts)
-        others += [f"No labels: the folder holds more than {MOST_LABELS} files, or some beside subfolders."] * (
-            len(parts) > 1
-        )
-    if label == "none":
+        many = f"No labels: the folder holds more than {MOST_LABELS} files, or some beside subfolders."
+        others += [many] * (len(parts) > 1)
+    if label is not None:
+        if label != "none" and not all(path.suffix.lower() in COLUMNS for path in listing.found):
+            why = "The labels of a folder are its files or subfolders."
+            raise DataError(f"--label {label} was given.", why, "Leave it.")
         names = [""] * len(parts)
-    elif label is not None:
-        raise DataError(
-            f"--label {label} was given.", "The labels of a folder are its files or subfolders.", "Leave it."
-        )
     return list(zip(listing.found, names, strict=True)), others
 
 
@@ -226,11 +224,12 @@ def _fill(folder: Path, source: str, files: Files, asked: Columns, example: str 
     if what == "paragraph":
         first = np.flatnonzero(lines["begins"])
         starts, ends, lines = starts[first], ends[np.append(first[1:], len(lines)) - 1], lines[first]
+        del notes.counts[EMPTY]  # they separate paragraphs
     with (folder / "text").open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
         for place in np.flatnonzero(ends - starts > MOST_BYTES).tolist():  # paragraphs, from one character to another
             start = int(starts[place])
             ends[place] = start + len(text[start : start + MOST_BYTES].decode(errors="ignore").encode())
-            notes.note(CUT, files[0][0], int(lines["number"][place]))
+            notes.note(CUT, Path(source), int(lines["number"][place]))
         bounds = zip(starts.tolist(), ends.tolist(), strict=True)
         digests = np.fromiter((_digest(text[start:end]) for start, end in bounds), np.uint64, len(starts))
     np.save(folder / "starts.npy", starts)
@@ -287,6 +286,7 @@ EMPTY = "Lines and values without text"
 
 def _records(source: str, path: Path, asked: Columns, notes: Notes) -> Iterator[Record]:
     if source in BUILT_IN:
+        asked.refuse_any(path, "It comes along as lines.")
         return (Record(number, line.encode()) for number, line in enumerate(docstrings(), 1))
     return records_of(path, asked, notes)
 

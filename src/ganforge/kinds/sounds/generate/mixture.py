@@ -4,6 +4,9 @@ The spectrograms of a label are of several sorts (a speaker, a way of playing). 
 the sorts, too; a mixture does not. What it draws is blurred, and that is what the network, judged by a discriminator,
 has to mend.
 
+A label of few sounds has no sorts to be found. Each of its sounds has a sort with its nearest neighbours then (as in
+manifold Parzen windows, Vincent and Bengio 2003), and what is drawn is made longer or shorter.
+
 Shape letters: P = M * N cells of a spectrogram, C principal components, Q sorts of all labels together.
 """
 
@@ -20,6 +23,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 
 from ganforge.core.levels import HALF
@@ -35,6 +39,10 @@ PICK = 1  # entry of the latent that picks the sort
 MOST_COMPONENTS = 300
 SORT, LEAST_SORT, MOST_SORT = 1.3, 4, 20  # spectrograms of a sort: so many roots of those of its label, and bounds
 MOST_SORTS = 1024
+FEW = 64  # spectrograms of a label: so many have sorts; of fewer, each has its own, of NEIGHBOURS with itself
+NEIGHBOURS = 3
+WHOLE = 0.2  # of the covariance of such a sort is its label's
+STRETCH = 0.25  # standard deviation of the natural logarithm of the factor by which what few sounds give is stretched
 SHRUNK = 5  # spectrograms of a sort that weigh as much as the spread of all sorts together
 MOST_FITTED, NUMBERS = 10_000, 60_000_000  # spectrograms that the mixture is fitted to, and float32 numbers of them
 PATCH, REACH = 4, 8  # cells of a side of a patch, and of what is seen of it
@@ -46,7 +54,13 @@ def sorts_for(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     each = np.clip(SORT * np.sqrt(counts), LEAST_SORT, MOST_SORT)  # of few sounds a large sort is a mean of all
     least = np.maximum(each, math.ceil(int(counts.sum()) / MOST_SORTS))
     sorts: NDArray[np.int64] = np.maximum(1, np.rint(counts / least)).astype(np.int64)
-    return sorts
+    return np.where(_few(counts), counts, sorts)
+
+
+def _few(counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return for each label whether every spectrogram has a sort of its own. Args: counts (L,)."""
+    few: NDArray[np.bool_] = (counts >= NEIGHBOURS) & (counts < FEW) & (counts.sum() <= MOST_SORTS)
+    return few
 
 
 class Mixture(nn.Module):
@@ -58,6 +72,7 @@ class Mixture(nn.Module):
     own: Tensor
     shared: Tensor
     rest: Tensor
+    stretch: Tensor
     upto: Tensor
 
     def __init__(self, shape: tuple[int, ...], sorts: int, components: int) -> None:
@@ -72,6 +87,7 @@ class Mixture(nn.Module):
             "own": (sorts, OWN, components),  # directions, each as long as the spread along it
             "shared": (components, components),  # a root of the covariance within sorts
             "rest": (sorts, 1),  # the factor of `shared`
+            "stretch": (sorts,),  # STRETCH, or 0
             "upto": (sorts,),  # label + share of the label's sorts up to this one
         }.items():
             self.register_buffer(name, torch.zeros(size))
@@ -82,7 +98,8 @@ class Mixture(nn.Module):
         sort = torch.searchsorted(self.upto, place).clamp(max=len(self.upto) - 1)
         own = (latent[:, PICK : PICK + OWN, None] * self.own[sort]).sum(dim=1)
         code = self.means[sort] + own + self.rest[sort] * (latent[:, PICK + OWN :] @ self.shared)
-        return (self.centre + code @ self.components).view(-1, *self.shape)
+        drawn = (self.centre + code @ self.components).view(-1, *self.shape)
+        return _stretched(drawn, torch.exp(self.stretch[sort] * latent[:, -1]))
 
     def fit(self, train: ArrayFeed) -> None:
         """Fit to training spectrograms, levels (1, M, N), of each label at least one."""
@@ -91,14 +108,18 @@ class Mixture(nn.Module):
         x = (train.examples(chosen).astype(np.float32) / HALF - 1).reshape(len(chosen), -1)
         of = np.zeros(len(train), np.int64) if train.labels is None else train.labels
         counts = np.bincount(of)
+        few = _few(counts)
         count = min(len(self.components), len(x) - 1)
         found = PCA(count, svd_solver="randomized", random_state=0).fit(x)
         codes = np.zeros((len(x), len(self.components)))
         codes[:, :count] = found.transform(x)
-        sorts = [_sorted(codes, np.flatnonzero(of[chosen] == one), int(k)) for one, k in enumerate(sorts_for(counts))]
+        sorts = [
+            (_neighbours if few[label] else _sorted)(codes, np.flatnonzero(of[chosen] == label), int(k))
+            for label, k in enumerate(sorts_for(counts))
+        ]
         within = np.concatenate([codes[one] - codes[one].mean(axis=0) for part in sorts for one in part if len(one)])
         spared = sum(len(part) for part in sorts)
-        self.shared.copy_(torch.from_numpy(covariance_root(within.T @ within / max(1, len(x) - spared))))
+        self.shared.copy_(torch.from_numpy(covariance_root(within.T @ within / max(1, len(within) - spared))))
         self.centre.copy_(torch.from_numpy(found.mean_))
         self.components[:count] = torch.from_numpy(found.components_)
         rows: Iterator[int] = iter(range(len(self.means)))
@@ -106,17 +127,23 @@ class Mixture(nn.Module):
             sizes = np.array([len(one) for one in part], np.float64)
             shares = np.cumsum(sizes) / sizes.sum() if sizes.sum() else np.linspace(0, 1, len(part) + 1)[1:]
             for members, share in zip(part, shares, strict=True):
-                self._keep(next(rows), codes[members] if len(members) else codes, label + float(share))
+                row, near = next(rows), codes[members] if len(members) else codes
+                self.means[row], self.upto[row] = torch.from_numpy(near.mean(axis=0)), label + float(share)
+                if few[label]:
+                    parts = (1 - WHOLE, near), (WHOLE, codes[of[chosen] == label])
+                    roots = [math.sqrt(part / (len(one) - 1)) * (one - one.mean(axis=0)) for part, one in parts]
+                    self._spread(row, np.concatenate(roots), 1.0)
+                    self.stretch[row] = STRETCH
+                else:
+                    weight = len(near) / (len(near) + SHRUNK)
+                    self._spread(row, near - near.mean(axis=0), math.sqrt(weight / max(1, len(near) - 1)))
+                    self.rest[row] = math.sqrt(1 - weight)
 
-    def _keep(self, row: int, codes: NDArray[np.float64], upto: float) -> None:
-        """Set mean and spread of a sort, from the codes (n, C) of its spectrograms."""
-        mean, weight = codes.mean(axis=0), len(codes) / (len(codes) + SHRUNK)
-        _, sizes, directions = np.linalg.svd(codes - mean, full_matrices=False)
+    def _spread(self, row: int, deviations: NDArray[np.float64], scale: float) -> None:
+        """Set a sort's own directions. Args: deviations (n, C), times `scale` a root of its covariance."""
+        _, sizes, directions = np.linalg.svd(deviations, full_matrices=False)
         kept = min(OWN, len(sizes))
-        spread = math.sqrt(weight / max(1, len(codes) - 1)) * sizes[:kept, None] * directions[:kept]
-        self.means[row] = torch.from_numpy(mean)
-        self.own[row, :kept] = torch.from_numpy(spread)
-        self.rest[row], self.upto[row] = math.sqrt(1 - weight), upto
+        self.own[row, :kept] = torch.from_numpy(scale * sizes[:kept, None] * directions[:kept])
 
 
 def _sorted(codes: NDArray[np.float64], members: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
@@ -126,6 +153,22 @@ def _sorted(codes: NDArray[np.float64], members: NDArray[np.int64], count: int) 
     if different > 1:
         sort = KMeans(different, n_init=3, random_state=0).fit_predict(codes[members])
     return [members[sort == one] for one in range(count)]
+
+
+def _neighbours(codes: NDArray[np.float64], members: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
+    """Return for each of a label's spectrograms the rows of the NEIGHBOURS nearest ones, itself among them."""
+    found = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(codes[members]).kneighbors(return_distance=False)
+    return list(members[found])
+
+
+def _stretched(x: Tensor, factor: Tensor) -> Tensor:
+    """Make each spectrogram (B, 1, M, N) longer by its factor (B,); silence follows what ends before N."""
+    last = x.shape[3] - 1
+    place = (torch.arange(last + 1, device=x.device) / factor[:, None])[:, None, None]  # (B, 1, 1, N)
+    before = place.floor().clamp(max=last)
+    after = (before + 1).clamp(max=last)
+    low, high = (torch.take_along_dim(x, frame.long(), dim=3) for frame in (before, after))
+    return torch.where(place <= last, torch.lerp(low, high, (place - before).to(x.dtype)), -1.0)
 
 
 class Refiner(nn.Module):

@@ -104,7 +104,10 @@ def plan_sounds(draft: Draft, sounds: Sounds, grid: Grid, train: ArrayFeed, tell
     draft.choose(
         Spectral,
         grid=(grid, f"for {sounds.rate:,} Hz, and as long as 95 % of the sounds"),
-        sorts=(int(sorts_for(counts).sum()), "one for 4 to 20 sounds of a label, the more of them the larger"),
+        sorts=(
+            int(sorts_for(counts).sum()),
+            "one for 10 to 20 sounds of a label, and of labels with fewer than 64 one a sound, with its nearest two",
+        ),
         shift=(SHIFT, "a discriminator that sees sounds moved a little in time reads labels better (docs/log.md)"),
     )
     choose_compute(draft)

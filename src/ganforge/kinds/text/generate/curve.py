@@ -18,6 +18,7 @@ from ganforge.measures.intervals import Estimate, from_standard_error, means_by_
 from ganforge.records import Meaning
 
 MOST_BLEU = 1_000  # texts whose BLEU is measured, and that Self-BLEU compares
+MOST_WEIGHED = 8_000_000  # texts times units that a small network learns from
 TEMPERATURES = (0.7, 0.8, 0.9, 1.0, 1.1)
 MEANINGS: Mapping[str, Meaning] = {
     "reverse_perplexity": Meaning(
@@ -107,7 +108,8 @@ class Judges:
         return _ratio(sides[0] - (1 - share) * sides[1] - share * sides[2], counts)
 
     def _network_lost(self, one: Point) -> Shares:
-        network = fit_small_network(one.texts, self.size, self.longest)
+        most = max(500, MOST_WEIGHED // self.size)
+        network = fit_small_network(one.texts[:most], self.size, self.longest)
         return surprise_of(network, self.scored, unscored=UNKNOWN)[0]
 
 

@@ -36,14 +36,14 @@ class Guide:
     most: int  # units of the longest n-grams
 
     def raised(self, before: NDArray[np.int64], units: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the weights of the n-grams that each unit would end, (N, K). Args as networks.Steering."""
+        """Return the sum of the weights of the n-grams that each candidate would end, (N, K), as networks.Steering."""
         ends = units.astype(np.uint64)
-        total = np.broadcast_to(self._of(np.zeros((1, 1), np.uint64), ends, 1), (len(before), ends.shape[1])).copy()
+        total = self._of(np.zeros((1, 1), np.uint64), ends, 1)
         for length in range(1, min(self.most, before.shape[1] + 1)):
             hashes = np.zeros(len(before), np.uint64)
             for unit in before[:, before.shape[1] - length :].astype(np.uint64).T:
                 hashes = longer(hashes, unit)
-            total += self._of(hashes[:, None], ends, length + 1)
+            total = total + self._of(hashes[:, None], ends, length + 1)
         return total
 
     def _of(self, hashes: NDArray[np.uint64], ends: NDArray[np.uint64], n: int) -> Weights:
