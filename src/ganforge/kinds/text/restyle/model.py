@@ -31,7 +31,7 @@ COPY, TEMPLATE, SUFFIX, NEAREST, RERANKED, EXPECTED, NETWORK, SELECTED = METHODS
     "adversarial selection",
 )  # fmt: skip
 MOST_READ = 200  # units of a line that the network reads
-AT_ONCE = 64
+AT_ONCE, BLOCK = 64, 2_000  # lines of a pass of the network; of which additions are chosen together
 NEXT_STEPS = {
     "apply RUN mine.txt --out restyled.txt --to STYLE": "your lines in a style",
     "apply RUN mine.txt --out restyled.txt --to STYLE --strength 0.25": "half of them, those that gain most",
@@ -120,9 +120,13 @@ class LineRestyler:
         return made
 
     def rewritten(self, lines: Sequence[Line], style: int, strength: float, method: str) -> list[Line]:
-        """Return lines in a style."""
-        if not lines:
-            return []
+        """Return lines in a style, so many at a time that memory stays flat."""
+        made: list[Line] = []
+        for first in range(0, len(lines), BLOCK):
+            made += self._rewritten(lines[first : first + BLOCK], style, strength, method)
+        return made
+
+    def _rewritten(self, lines: Sequence[Line], style: int, strength: float, method: str) -> list[Line]:
         if method == NETWORK:
             return rewritten_by(self.product.rewriter, self.units, self.blanks, lines, style, strength)
         chosen = self.selection(style)
