@@ -50,7 +50,7 @@ class Judge:
     """Which of two styles a line is of."""
 
     def __init__(self, humorous: Sequence[str], romantic: Sequence[str]) -> None:
-        self.weighted = TfidfVectorizer(ngram_range=(1, 3), sublinear_tf=True, analyzer=self._runs)
+        self.weighted = TfidfVectorizer(sublinear_tf=True, analyzer=self._runs)
         x = self.weighted.fit_transform([*humorous, *romantic])
         labels = ["humorous"] * len(humorous) + ["romantic"] * len(romantic)
         self.model = LogisticRegression(C=10, max_iter=500).fit(x, labels)

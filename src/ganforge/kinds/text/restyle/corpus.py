@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ganforge.engine.feed import ArrayFeed
 from ganforge.errors import DataError
-from ganforge.kinds.text.feed import TokenFeed, UnitRows, choose_length
+from ganforge.kinds.text.feed import TOKENS, UnitRows, choose_length
 from ganforge.kinds.text.reading import Lines, open_texts
 from ganforge.kinds.text.units import Units, choose_units
 
@@ -56,12 +57,12 @@ class Styles:
                 counts[style] += np.bincount(self.rows[place].ravel(), minlength=self.units.size)
         return counts
 
-    def feed(self, device: str) -> TokenFeed:
+    def feed(self, device: str) -> ArrayFeed:
         """Return the lines to learn from, as many of each style."""
         own = [np.flatnonzero(self.labels == style) for style in range(len(self.names))]
         most = max(len(places) for places in own)
         places = np.concatenate([np.resize(one, most) for one in own])
-        return TokenFeed(self.rows, self.labels[places], device, places=places.astype(np.uint32))
+        return ArrayFeed(self.rows, self.labels[places], device, form=TOKENS, places=places.astype(np.uint32))
 
 
 def open_styles(source: str, label: str | None, options: Mapping[str, Any]) -> Styles:

@@ -76,7 +76,7 @@ def build_game(recipe: Recipe, counts: NDArray[np.int64]) -> Game:
     chance = torch.from_numpy(chance_of_loss(counts)).to(device)
 
     def cut(turn: Turn) -> tuple[Tensor, Tensor]:
-        tokens = turn.batch["x"].long()
+        tokens = turn.batch["x"]
         if tokens.device.type == "cpu":  # there the units that are not there cost time
             tokens = tokens[:, : int((tokens != PAD).sum(1).max())]
         return tokens, turn.batch["label"]
