@@ -163,7 +163,7 @@ def test_a_wish_that_cannot_be_met_is_said_before_anything_is_written(
         (["--where", "country=Peru"], ["never 'Peru'", "Chile"]),
         (
             ["--label", "Female"],
-            ["--label Female was given", "run of tables", "Only pictures and sounds have --label"],
+            ["--label Female was given", "run of tables", "Only pictures", "have --label"],
         ),
         (["--truncation", "0.5"], ["truncation"]),
         (["--out", "new.png"], ["cannot be written as 'new.png'", ".csv"]),

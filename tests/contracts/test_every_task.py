@@ -31,6 +31,7 @@ from ganforge.run import Run
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fixtures"))
 
+from languages import write_languages
 from make import numbers, people, people_with_holes, pictures, visits, write_pictures
 from spoken import write_spoken
 from styled import write_styles
@@ -119,6 +120,10 @@ def _points(folder: Path) -> Path:
     return folder / "points.npy"
 
 
+def _languages(folder: Path) -> Path:
+    return write_languages(folder / "languages", 1_000)
+
+
 def _texts(folder: Path) -> Path:
     (folder / "captions").mkdir()
     for name, scene in (("land", "road street field hill"), ("sea", "boat beach wave ship")):
@@ -146,6 +151,7 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("sounds", "recognise"): (_few_labels, {"examples": 320}),
     ("text", "generate"): (_texts, {"examples": 480, "settings": {"text.rounds": "2"}}),
     ("text", "restyle"): (_styles, {"examples": 320}),
+    ("text", "translate"): (_languages, {"examples": 640}),
 }
 ONLY_SOMETIMES = {  # measures of other data or games: no pairs, enough rows to learn by likelihood, an adversary
     ("pictures", "translate"): {"kept"},

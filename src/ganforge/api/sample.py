@@ -144,7 +144,7 @@ def _kind_and_task(run: str | Path) -> tuple[Kind, str]:
 
 def apply(
     run: str | Path,
-    source: object,
+    source: object = None,
     out: str | Path | None = None,
     *,
     seed: int = 0,
@@ -159,7 +159,8 @@ def apply(
     data that still hold are kept. A file of a folder that cannot be used or written is skipped and reported.
 
     Args: source a table's path or frame with the columns that the model was trained on; or a picture, a folder of
-        pictures, or one picture as uint8 (H, W) or (H, W, C). out the file or folder to write; None for a data frame or
+        pictures, or one picture as uint8 (H, W) or (H, W, C); None with an option that stands for it, such as `word`
+        of a dictionary. out the file or folder to write; None for a data frame or
         an array. options of the kind of data. Of tables: draw, a value drawn for each cell, with `seed`, instead of the
         best guess; predict, a column (with probabilities), or score, how unusual each row is, which add columns instead
         of filling. Of pictures: strength 0..1 of an enhancement: 0 faithful, 1 sharp. observers receive `applied`,

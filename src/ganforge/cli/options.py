@@ -6,12 +6,13 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial, wraps
+from pathlib import Path
 from typing import Annotated, Any, TypeAlias, get_args
 
 import typer
 
 from ganforge.contracts import Kind, Option
-from ganforge.errors import RecipeError, did_you_mean
+from ganforge.errors import InputError, RecipeError, did_you_mean
 from ganforge.kinds import KINDS, every_kind, flag_of, options_of, read_value, was_given
 from ganforge.recipe import Size
 
@@ -127,6 +128,19 @@ def refuse_number(flag: str, number: int | None, verb: str, asked: Iterable[str]
                 f"{flag_of(option)} says itself how many are made.",
                 f"Leave {flag} out.",
             )
+
+
+def refuse_without_data(data: str | None, out: Path | None, asked: Iterable[str]) -> None:
+    """Raises: InputError where `apply` has no data and no option that stands for it, or both, or nowhere to write."""
+    standing = [flag_of(option) for name in asked for _, option in options_of("apply")[name][:1] if option.counts]
+    if standing and data is not None:
+        raise InputError(
+            f"{data!r} and {standing[0]} were given.", "Each is something to apply the run to.", "Give one."
+        )
+    if not standing and (data is None or out is None):
+        missing = "data" if data is None else "place for the result"
+        usage = "Use: ganforge apply RUN DATA --out PATH"
+        raise InputError(f"No {missing} was named.", "A run is applied to a file or folder, into another.", usage)
 
 
 def _read(asked: dict[str, Any]) -> dict[str, Any]:

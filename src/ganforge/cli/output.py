@@ -17,6 +17,8 @@ from ganforge.kinds import kind_named
 from ganforge.records import Bars, Block, Content, Prose, Rivals, Rows, read_evaluation
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from ganforge.api.runs import RunSummary
     from ganforge.recipe import Recipe, Section
 
@@ -175,6 +177,14 @@ def table_of(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
+
+
+def print_frame(frame: DataFrame, console: Console) -> None:
+    """Print a small data frame."""
+    table = table_of(*map(str, frame.columns))
+    for row in frame.itertuples(index=False):
+        add_row(table, *("yes" if cell is True else "no" if cell is False else str(cell) for cell in row))
+    console.print(table)
 
 
 def add_row(table: Table, *cells: str, end_section: bool = False) -> None:

@@ -71,27 +71,28 @@ def sample(
 def apply(
     run: RunFolder,
     data: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="DATA",
             show_default=False,
             help=f"{'; or '.join(kind.applies_to for kind in every_kind() if kind.applies_to).capitalize()}.",
         ),
-    ],
+    ] = None,
     out: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             metavar="PATH",
             show_default=False,
             help=_places("apply"),
         ),
-    ],
+    ] = None,
     seed: Seed = 0,
     force: Force = False,
     *,
     asked: dict[str, Any],
 ) -> None:
     """Take your own data through the trained model of RUN."""
+    options.refuse_without_data(data, out, asked)
     console = Console()
     view = Applying(console)
     try:
@@ -99,7 +100,10 @@ def apply(
             written = ganforge.apply(run, data, out, seed=seed, force=force, observers=(view,), **asked)
     finally:
         view.tell_kept(console)
-    tables.say_path("Wrote", Path(str(written)), console)
+    if out is None:
+        tables.print_frame(written, console)
+    else:
+        tables.say_path("Wrote", Path(str(written)), console)
     if view.skipped:
         raise typer.Exit(SOME_SKIPPED)
 

@@ -19,7 +19,7 @@ from ganforge.cli import main
 from ganforge.core.files import write_folder
 from ganforge.core.labels import Labels
 from ganforge.core.seeds import generator_for
-from ganforge.errors import InputError, RecipeError, RunError
+from ganforge.errors import DataError, InputError, RecipeError, RunError
 from ganforge.kinds.text.generate.model import Asked, TextModel, Writer, load_writer
 from ganforge.kinds.text.generate.selection import BITS
 from ganforge.kinds.text.generate.vocabulary import UNKNOWN, Vocabulary
@@ -178,3 +178,8 @@ def test_a_damaged_model_is_refused_in_words(run: Path, tmp_path: Path) -> None:
         write_folder(folder, partial(_forge, run / "model", {**content, **change}))
         with pytest.raises(RunError, match="model at"):
             load_writer(folder)
+
+
+def test_too_few_texts_to_judge_with_are_refused_in_words() -> None:
+    with pytest.raises(DataError, match="could be held out"):
+        gf.plan(texts(30, ["road"]) * 4, task="generate", size="tiny", examples=100)

@@ -66,6 +66,12 @@ def test_drawn_texts_have_the_chances_that_the_model_gives_them() -> None:
         assert abs(drawn.count(text) / count - chance) < 5 * (chance / count) ** 0.5
 
 
+def test_what_was_never_seen_has_a_chance_where_every_count_is_high() -> None:
+    often = [np.array([3, 4], np.int32)] * 9 + _texts(60)
+    model = Ngrams.fit(often * 3, SIZE + 1)
+    assert _chance(model, SIZE) > 0 and _chance(model, 3, 4, SIZE, 5) > 0
+
+
 def test_what_is_not_scored_is_not_counted() -> None:
     model = Ngrams.fit(_texts(60), SIZE)
     text = np.array([3, 4, 5], np.int32)

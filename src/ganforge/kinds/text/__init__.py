@@ -130,12 +130,14 @@ KIND = Kind(
     tasks={
         "generate": "ganforge.kinds.text.generate.task:Generate",
         "restyle": "ganforge.kinds.text.restyle.task:Restyle",
+        "translate": "ganforge.kinds.text.translate.task:Translate",
     },
     recognises=recognises,
     keep=keep,
     models={
         "generate": "ganforge.kinds.text.generate.model:load_writer",
         "restyle": "ganforge.kinds.text.restyle.model:load_restyler",
+        "translate": "ganforge.kinds.text.translate.model:load_dictionary",
     },
     options=(
         Option(
@@ -150,7 +152,6 @@ KIND = Kind(
             "What one example of a .txt is: a line, or a paragraph up to an empty line.", "line",
             check=_one_of(EXAMPLES, "--example", "--examples N says how many are learned from."),
         ),
-        Option("to", ("apply",), str, "VOICE", "Of a restyler: the style, by the name of its file.", "B"),
         Option(
             "strength", ("apply",), float, "S",
             "Of a restyler: 0 changes nothing, 0.5 is as typical as real lines, 1 as typical as can be.", "0.5",
@@ -167,8 +168,18 @@ KIND = Kind(
             "strength", ("sample",), float, "S", "Of texts: how much discriminators correct, from 0 to 1.", "1",
             within=(0, 1),
         ),
+        Option(
+            "seeds", ("train",), str, "FILE", "Of translation: pairs of words that are known, one a line.", "pairs.tsv"
+        ),
+        Option(
+            "word", ("apply",), str, "WORD", "Of a dictionary: one word, instead of DATA.", "chien", counts=True
+        ),
+        Option("to", ("apply",), str, "NAME", "The language of a dictionary, or the style, that is wanted.", "fr"),
     ),
     extra="text",
-    applies_to="a text file, of which each line is put into a style",
-    writes={"sample": "a .txt, .jsonl or .csv file", "apply": "a text file"},
+    applies_to="of text a list of words, one a line, or a text: translated word by word, or each line put into a style",
+    writes={
+        "sample": "a .txt, .jsonl or .csv file",
+        "apply": "of a dictionary a .csv or .json file, or a .txt file of a text",
+    },
 )  # fmt: skip

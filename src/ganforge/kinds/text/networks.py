@@ -76,7 +76,7 @@ class LanguageModel(nn.Module):
         hidden, follows = self(tokens[:, :-1], label, random), tokens[:, 1:]
         if tokens.device.type == "cpu":
             there = follows != PAD
-            lost = hidden.new_zeros(follows.shape)
+            lost: Tensor = hidden.new_zeros(follows.shape)
             lost[there] = F.cross_entropy(self.logits(hidden[there]), follows[there], reduction="none")
             return lost
         scores = widened(self.logits(hidden)).flatten(0, 1)

@@ -18,7 +18,7 @@ from ganforge.kinds.text.networks import BEGIN, END, PAD, Ids
 
 ORDER = 5
 DISCOUNTS = (0.5, 1.0, 1.5)  # of counts 1, 2 and more, where too few counts of counts are known to estimate them
-FEWEST = 0.05  # discount at least: without any, what was never seen would be impossible
+LEAST_DISCOUNT = 0.1  # so that after every context everything has a chance
 Numbers = NDArray[np.int64]
 Shares = NDArray[np.float64]
 
@@ -174,7 +174,7 @@ def _level(keys: Numbers, counts: Numbers, size: int, contexts: int) -> Level:
     if of[1:5].all():
         y = of[1] / (of[1] + 2 * of[2])
         discount[1:] = [k - (k + 1) * y * of[k + 1] / of[k] for k in (1, 2, 3)]
-    discount = np.clip(discount, [0.0, FEWEST, FEWEST, FEWEST], [0.0, 1.0, 2.0, 3.0])
+    discount[1:] = np.clip(discount[1:], LEAST_DISCOUNT, (1.0, 2.0, 3.0))
     taken = discount[np.minimum(counts, 3)]
     context, kept = keys // size, counts - taken
     total = np.bincount(context, counts, minlength=contexts).astype(np.float64)

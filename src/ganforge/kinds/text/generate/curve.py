@@ -18,7 +18,7 @@ from ganforge.measures.intervals import Estimate, from_standard_error, means_by_
 from ganforge.records import Meaning
 
 MOST_BLEU = 1_000  # texts whose BLEU is measured, and that Self-BLEU compares
-MOST_WEIGHED = 8_000_000  # texts times units that a small network learns from
+MOST_WEIGHED = 3_000_000  # texts times units that a small network learns from
 TEMPERATURES = (0.7, 0.8, 0.9, 1.0, 1.1)
 MEANINGS: Mapping[str, Meaning] = {
     "reverse_perplexity": Meaning(

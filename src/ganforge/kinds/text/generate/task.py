@@ -18,6 +18,7 @@ from ganforge.core.files import write_whole
 from ganforge.core.labels import Labels
 from ganforge.core.model_files import description_of, write_model_files
 from ganforge.core.seeds import seed_for, subset
+from ganforge.errors import DataError
 from ganforge.kinds.text.feed import TokenFeed, UnitRows, choose_length
 from ganforge.kinds.text.generate.curve import TEMPERATURES, Judges, Point, perplexity, picture
 from ganforge.kinds.text.generate.model import GUIDED, NEXT_STEPS, Asked, TextModel, Writer, load_writer
@@ -42,6 +43,7 @@ MOST_JUDGED = 2_000  # texts of a point of the curve
 MOST_LOOKED = 1_000  # held-out texts of a look
 CHOICES = (0.8, 0.9, 1.0)  # temperatures of which one is drawn at when nothing is asked
 GUIDED_AT = (0.7, 0.8, 0.9, 1.0)  # of the curve with the adversary
+FEWEST_HELD_OUT = 12
 FEWEST_CALIBRATING = 20  # held-out texts without rare words, with which a discriminator is calibrated
 COMPARED = 50_000  # training texts among which copies are sought at once
 NAMES = {"words": "word", "characters": "character", "subwords": "subword"}
@@ -90,7 +92,14 @@ class Generate(Task):
 
 def _open(request: Request) -> Texts:
     options = request.options
-    return open_texts(request.source, text=options.get("text"), label=request.label, example=options.get("example"))
+    found = open_texts(request.source, text=options.get("text"), label=request.label, example=options.get("example"))
+    if len(found.held_out) < FEWEST_HELD_OUT:
+        raise DataError(
+            f"Of the different texts of {request.source!r} {len(found.held_out)} could be held out.",
+            f"At least {FEWEST_HELD_OUT} are needed, to choose and to judge with: a tenth of all.",
+            f"Give {10 * FEWEST_HELD_OUT} different texts or more.",
+        )
+    return found
 
 
 def _vocabulary(texts: Texts, pinned: str | None) -> tuple[Vocabulary, str]:

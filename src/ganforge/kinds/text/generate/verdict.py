@@ -133,7 +133,8 @@ def _helps(found: Compared) -> bool | None:
 def _adversary(found: Compared) -> str:
     if not found.gains:
         if not any(found.ranked):
-            return "No discriminator was asked for: these are texts of the network alone."
+            few = "none was asked for, or too few held-out texts could calibrate it"
+            return f"No discriminator was learned ({few}): these are texts of the network alone."
         return (
             f"A discriminator ranks real texts above drawn ones with a chance of {max(found.ranked):.0%}: there is "
             "nothing to correct, and the network's texts are passed through."

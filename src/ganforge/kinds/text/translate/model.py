@@ -1,0 +1,261 @@
+"""A trained dictionary, and its loading. Nothing here opens the training data."""
+
+from __future__ import annotations
+
+import json
+from collections import ChainMap, Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ganforge.contracts import Observer
+from ganforge.core.files import refuse_taken, write_whole
+from ganforge.core.model_files import built, read_description_of
+from ganforge.errors import DataError, InputError, did_you_mean, refused
+from ganforge.kinds.text.translate.corpus import MOST_WORDS
+from ganforge.kinds.text.translate.dictionary import BEST, Translations
+from ganforge.kinds.text.translate.starts import JUDGED
+from ganforge.kinds.text.translate.vectors import words_of
+from ganforge.recipe import Section
+
+TABLES, LINES = (".csv", ".json"), ".txt"
+MOST_STARTS = 100
+NEXT_STEPS = {
+    "apply RUN --word WORD": "the five best translations of a word of either language",
+    "apply RUN words.txt --out words.csv": "the same of a list of words, one a line, and which are certain",
+    "apply RUN text.txt --out translated.txt": "a text, word by word",
+}
+
+
+class Stored(nn.Module):
+    """What model.safetensors holds: translations of both languages, and what each beginning led to.
+
+    Shape letters: V words of a language, S beginnings, J frequent words of the first language.
+    """
+
+    def __init__(self, counts: Sequence[int], starts: Sequence[str]) -> None:
+        """Args: counts words of either language; starts names of the beginnings."""
+        super().__init__()
+        self.starts, judged = tuple(starts), min(JUDGED, *counts)
+        for side, count in enumerate(counts):
+            self.register_buffer(f"words_{side}", torch.zeros(count, BEST, dtype=torch.int64))
+            self.register_buffer(f"scores_{side}", torch.zeros(count, BEST))
+            self.register_buffer(f"certain_{side}", torch.zeros(count, dtype=torch.bool))
+        self.register_buffer("matches", torch.zeros(len(starts), judged, dtype=torch.int64))
+        self.register_buffer("criteria", torch.zeros(len(starts)))
+        self.register_buffer("chosen", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("established", torch.zeros((), dtype=torch.bool))
+
+    def fill(self, side: int, found: Translations, certain: Any) -> None:
+        """Keep the translations of one language. Args: certain (V,) bool."""
+        values = {"words": found.words, "scores": found.scores, "certain": certain}
+        for name, value in values.items():
+            self.get_buffer(f"{name}_{side}").copy_(torch.from_numpy(np.asarray(value)))
+
+    def translations(self, side: int) -> Translations:
+        return Translations(self.get_buffer(f"words_{side}").numpy(), self.get_buffer(f"scores_{side}").numpy())
+
+    def forward(self, words: Tensor) -> Tensor:
+        """Return the best translations (B,) of words (B,) of the first language."""
+        return self.get_buffer("words_0")[words, 0]
+
+
+class Described(Section):
+    """What model.json says of a dictionary."""
+
+    languages: tuple[str, str]
+    words: tuple[tuple[str, ...], tuple[str, ...]] = Field(repr=False)
+    starts: tuple[str, ...] = Field(min_length=1, max_length=MOST_STARTS)
+
+    def stored(self) -> Stored:
+        """Build what model.safetensors must hold. Raises: ValueError for words that are not a dictionary's."""
+        for words in self.words:
+            if not BEST <= len(words) <= MOST_WORDS or len(set(words)) != len(words):
+                raise ValueError(f"it has {len(words)} words, or one twice")
+        return Stored([len(words) for words in self.words], self.starts)
+
+
+class Found(NamedTuple):
+    """A word, and its best translations with their scores by CSLS."""
+
+    word: str
+    language: str  # that it is of
+    certain: bool
+    best: tuple[tuple[str, float], ...]
+
+    def in_a_row(self) -> dict[str, Any]:
+        """Return columns: the word, its language, whether it is certain, and all translations with their scores."""
+        ends = ("", *(f"_{number}" for number in range(2, BEST + 1)))
+        scored = [
+            {f"translation{end}": other, f"score{end}": score}
+            for end, (other, score) in zip(ends, self.best, strict=True)
+        ]
+        return {"word": self.word, "language": self.language, "certain": self.certain} | dict(ChainMap(*scored[::-1]))
+
+    def in_rows(self) -> list[dict[str, Any]]:
+        """Return a row for each translation."""
+        about = {"language": self.language, "certain": self.certain}
+        return [{"word": self.word, "translation": other, "score": score} | about for other, score in self.best]
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """A trained dictionary between two languages: words in, their best translations out."""
+
+    languages: tuple[str, str]
+    words: tuple[tuple[str, ...], tuple[str, ...]]
+    stored: Stored
+
+    @property
+    def established(self) -> bool:
+        """Whether the languages were matched; if not, the translations mean nothing."""
+        return bool(self.stored.get_buffer("established"))
+
+    def found(self, word: str, to: str | None = None) -> Iterator[Found]:
+        """Yield the best translations of a word for each language that has it. Args: to the language asked for."""
+        for side, (language, index) in enumerate(zip(self.languages, self._indices, strict=True)):
+            place = index.get(word.casefold())
+            if place is None or to == language:
+                continue
+            best, certain = self.stored.translations(side), bool(self.stored.get_buffer(f"certain_{side}")[place])
+            others = [self.words[1 - side][other] for other in best.words[place]]
+            scores = [round(float(score), 3) for score in best.scores[place]]
+            yield Found(word, language, certain, tuple(zip(others, scores, strict=True)))
+
+    @cached_property
+    def _indices(self) -> tuple[dict[str, int], ...]:
+        return tuple({word: place for place, word in enumerate(words)} for words in self.words)
+
+    def line(self, line: str, side: int) -> str:
+        """Translate a line of one language word by word; words that are not known stay. Blanks are single."""
+        index, best = self._indices[side], self.stored.translations(side).words[:, 0]
+        return " ".join(self.words[1 - side][best[index[word]]] if word in index else word for word in words_of(line))
+
+    # ---- contracts.Model
+
+    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Any:
+        """Raise InputError: there is nothing to draw."""
+        raise InputError("This run translates words.", "It needs some.", "Use: ganforge apply RUN --word WORD")
+
+    def write(self, samples: object, out: Path, *, force: bool) -> Path:
+        """Raise InputError: the model has no samples."""
+        raise InputError("This run draws nothing that could be written.")
+
+    def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
+        """Translate words, or lines word by word.
+
+        Args: source a file of words, one a line, or of lines; a list of str; None with the option `word`. out a .csv or
+            .json file of the best translations with scores, or a .txt file of lines; None for a data frame. options
+            word, to (the language that is wanted), force. A word that is not known is told; it has an empty row.
+        Raises: InputError, DataError, StorageError.
+        """
+        to = options.get("to")
+        if to is not None and to not in self.languages:
+            near = did_you_mean(to, self.languages) or f"It has {' and '.join(self.languages)}."
+            raise InputError(f"This run has no language {to!r}.", near, "Name one of its own with --to.")
+        if out is not None:
+            out = out.expanduser()
+            if out.suffix.lower() not in (*TABLES, LINES):
+                raise InputError(
+                    f"Translations cannot be written as {out.name!r}.",
+                    did_you_mean(out.suffix, (*TABLES, LINES)),
+                    f"Use one of {', '.join((*TABLES, LINES))}.",
+                )
+            refuse_taken(out, force=bool(options.get("force")))
+        lines = [options["word"]] if options.get("word") is not None else _lines(source)
+        notes = [] if self.established else ["This dictionary is not established: its translations mean nothing"]
+        if out is not None and out.suffix.lower() == LINES:
+            side = self._side(lines, to)
+            text = "".join(self.line(line, side) + "\n" for line in lines)
+            notes.append(f"{self.languages[side]!r} was translated word by word: the order of words stays")
+            return _written(out, text, notes, observers)
+        single = options.get("word") is not None
+        rows, unknown = list[dict[str, Any]](), list[str]()
+        for word in filter(None, map(str.strip, lines)):
+            found = list(self.found(word, to))
+            unknown += [word] * (not found)
+            rows += [{"word": word}] * (not found and not single)
+            for one in found:
+                rows += one.in_rows() if single else [one.in_a_row()]
+        if not any(row.keys() - {"word"} for row in rows):
+            every = [word for words in self.words for word in words]
+            raise InputError(
+                f"The word {unknown[0]!r} is not known." if unknown else "There is no word in it.",
+                did_you_mean(unknown[0], every) if unknown else "Give one word a line.",
+                "Words are known that the two texts have several times.",
+            )
+        if unknown:
+            more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+            notes.append(f"not among the words of the texts: {', '.join(map(repr, unknown[:3]))}{more}")
+        table = pd.DataFrame(rows)
+        if out is None:
+            for sentence in notes:
+                _tell(observers, sentence)
+            return table
+        text = table.to_csv(index=False) if out.suffix.lower() == ".csv" else _as_json(rows)
+        return _written(out, text, notes, observers)
+
+    def _side(self, lines: Sequence[str], to: str | None) -> int:
+        """Return which language lines are of: that of most of their words, unless the other one is asked for."""
+        if to is not None:
+            return 1 - self.languages.index(to)
+        seen = Counter(
+            side for line in lines for word in words_of(line) for side in (0, 1) if word in self._indices[side]
+        )
+        return 1 if seen[1] > seen[0] else 0
+
+    def next_steps(self) -> Mapping[str, str]:
+        """Commands to use this model (contracts.Model)."""
+        return NEXT_STEPS
+
+
+def _lines(source: object) -> list[str]:
+    """Read lines of a file or a list. Raises: DataError, InputError."""
+    if isinstance(source, list | tuple) and all(isinstance(line, str) for line in source):
+        return list(source)
+    if not isinstance(source, str | Path):
+        raise InputError(
+            "No words were given.", "They are lines of a file, or one word.", "Use --word WORD, or a file."
+        )
+    path = Path(source).expanduser()
+    try:
+        return path.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{str(path)!r} cannot be read: {error}.", "It is not a text in UTF-8.", "Give one.") from error
+
+
+def _as_json(rows: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+
+
+def _written(out: Path, text: str, notes: Sequence[str], observers: Sequence[Observer]) -> Path:
+    write_whole(out, text.encode("utf-8", "surrogateescape"))
+    for sentence in notes:
+        _tell(observers, sentence)
+    return out
+
+
+def _tell(observers: Sequence[Observer], sentence: str) -> None:
+    for observer in observers:
+        observer.event({"kind": "noted", "sentence": sentence, "count": 1})
+
+
+def load_dictionary(folder: Path, device: str = "cpu") -> Dictionary:
+    """Load the dictionary of a run, which may be untrusted. Raises: RunError if it is missing or damaged."""
+    content = read_description_of(folder, "translate", "a dictionary")
+    with refused(f"The model at {str(folder)!r}"):
+        described = Described.model_validate(content["dictionary"])
+        stored = built(folder, described.stored)
+        for side, other in enumerate(reversed(described.words)):
+            words = stored.translations(side).words
+            if words.min() < 0 or words.max() >= len(other):
+                raise ValueError("a translation is not a word of the other language")
+    return Dictionary(described.languages, described.words, stored)

@@ -1,0 +1,142 @@
+"""The plan of a dictionary: the vectors' dimensions, the restarts of the adversary, and its length."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from ganforge.contracts import Game, Tell
+from ganforge.core.seeds import seed_for
+from ganforge.engine.feed import TensorFeed
+from ganforge.kinds.text.translate.corpus import Corpus
+from ganforge.kinds.text.translate.game import Discriminators, Rotations, game_of_rotations
+from ganforge.planning.compute import (
+    Pace,
+    Span,
+    choose_compute,
+    choose_length,
+    choose_pieces,
+    for_examples,
+    for_one_phase,
+    measure_rate,
+)
+from ganforge.planning.draft import ASKED, Draft, choose_data
+from ganforge.planning.game import choose_objective, choose_optimiser, initialised
+from ganforge.recipe import Network, Optimiser, Recipe, Size, TaskSection
+
+WIDTHS: dict[Size, int] = {"tiny": 16, "small": 128, "medium": 128, "base": 256, "large": 256}
+DIMENSIONS, RESTARTS, FREQUENT, RATE = 60, 4, 1_000, 1.5
+BATCH, STEPS = 256, 1_500
+GAMMA = 1.0
+TRAIT_WEIGHT = 0.5  # of traits beside coordinates of unit variance
+ABSENT = {
+    "augmentation": "A vector has nothing that could be changed without changing its word.",
+    "network.latent_size": "Nothing is drawn from noise.",
+    "network.depth": "A discriminator has two hidden layers; what it judges is a rotation.",
+    "records.look_samples": "A look takes the frequent words.",
+}
+PACE = Pace(
+    examples="words",
+    looks="looks",
+    seconds_per_look=0.5,
+    steady_rate=10_000.0,
+    half_life_share=0.001,
+    most_steps=100,
+    marks=lambda seconds: (0.0, 0.25, 0.5, 0.75, 1.0),
+    why_marks="few: whether two languages match is known after the last step",
+)
+
+
+class Translating(TaskSection):
+    """The settings of a dictionary."""
+
+    key: ClassVar[str] = "translate"
+
+    dimensions: Annotated[int, Field(ge=2, le=200)] = DIMENSIONS  # of the vectors that the adversary rotates
+    frequent: Annotated[int, Field(ge=10, le=20_000)] = FREQUENT  # words of either language that it sees
+    restarts: Annotated[int, Field(ge=1, le=64)] = RESTARTS  # rotations that learn at once, each from another beginning
+    rate: Annotated[float, Field(gt=0)] = RATE  # of the rotations' steps; it falls to 0
+
+
+def initial_rotations(recipe: Recipe) -> Rotations:
+    """Draw the rotations from the recipe's seed."""
+    chosen = recipe.section(Translating)
+    return initialised(seed_for(recipe.seed, "networks"), lambda: Rotations(chosen.restarts, chosen.dimensions))
+
+
+def build_game(recipe: Recipe) -> Game:
+    """Build rotations and discriminators on the recipe's device, with their losses."""
+    chosen = recipe.section(Translating)
+    discriminators = initialised(
+        seed_for(recipe.seed, "networks/discriminators"),
+        lambda: Discriminators(chosen.restarts, recipe.data.shape[0], recipe.network.need("width")),
+    )
+    device = recipe.compute.device
+    return game_of_rotations(recipe, initial_rotations(recipe).to(device), discriminators.to(device), chosen.rate)
+
+
+def feed_of(corpus: Corpus, chosen: Translating, device: str) -> TensorFeed:
+    """Return a feed of frequent words of both languages, x and other (N, F + M): vectors, then traits."""
+    sides = []
+    for language in corpus.languages:
+        vectors = language.vectors(chosen.dimensions, chosen.frequent)
+        scaled = vectors / vectors.std(axis=0).mean()
+        sides.append(
+            np.concatenate([scaled, TRAIT_WEIGHT * language.traits(chosen.frequent)], axis=1, dtype=np.float32)
+        )
+    count = min(map(len, sides))
+    return TensorFeed(device, x=torch.from_numpy(sides[0][:count]), other=torch.from_numpy(sides[1][:count]))
+
+
+def plan_dictionary(draft: Draft, corpus: Corpus, tell: Tell) -> Recipe:
+    """Choose every setting, with its reason; times a few steps on this machine. Raises: RecipeError."""
+    draft.explain({"task": ASKED})
+    names = tuple(language.name for language in corpus.languages)
+    smallest = min(len(language.words) for language in corpus.languages)
+    dimensions = min(DIMENSIONS, corpus.languages[0].components.shape[1])
+    chosen = draft.choose(
+        Translating,
+        dimensions=(dimensions, "the first of the vectors': more are matched later, from the words that these found"),
+        frequent=(min(FREQUENT, smallest), "rare words have poor vectors"),
+        restarts=(RESTARTS, "side by side in one game: which of them succeeds is known at the end"),
+        rate=(RATE, "found on captions (docs/log.md)"),
+    )
+    inputs = chosen.dimensions + corpus.languages[0].places.shape[1]
+    shape = ((inputs,), f"{chosen.dimensions} coordinates, and traits: how frequent, how long, where in a line")
+    choose_data(draft, "text", shape, corpus.sha256, label_names=(names, "the two texts"))
+    choose_compute(draft)
+    size = draft.request.size or "small"
+    draft.choose(Network, name=("rotations", "what is near stays near: two languages differ by a rotation"),
+                 width=(WIDTHS[size], f"size {size}: of the discriminators"))  # fmt: skip
+    choose_objective(
+        draft,
+        (GAMMA, "for vectors of unit variance (docs/log.md)"),
+        (GAMMA, "constant: the rotations' own rate falls to 0"),
+        name=("r3gan", "relativistic pairing with R1 and R2: others do not hold an exact solution"),
+    )
+    choose_optimiser(
+        draft,
+        rate=(1e-3, "of the discriminators"),
+        rate_end=(1e-3, "constant: they must follow to the end"),
+        warmup=(0.0, "none is needed"),
+        beta1=(0.5, "as for vectors in MUSE"),
+        batch_size=(min(BATCH, chosen.frequent), "words of either language"),
+    )
+    feed = feed_of(corpus, chosen, draft.device)
+    tell("timing", size=size)
+    choose_pieces(draft, feed, build=build_game)
+    choose_length(draft, PACE, _span(draft, feed))
+    return draft.recipe()
+
+
+def _span(draft: Draft, feed: TensorFeed) -> Span:
+    """Return the length that was asked for, or a fixed number of steps: more do not help."""
+    if draft.examples is not None or draft.request.minutes is not None:
+        return for_one_phase(draft, PACE, feed, build=build_game)
+    examples = STEPS * draft[Optimiser].batch_size
+    measured = for_examples(draft, examples, lambda recipe, steps: measure_rate(recipe, feed, steps, build=build_game))
+    return replace(measured, why=f"{STEPS:,} steps, after which nothing moves")

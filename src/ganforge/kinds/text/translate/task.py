@@ -1,0 +1,141 @@
+"""The task `translate` on two texts: a dictionary of their words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
+from ganforge.core.model_files import built, description_of, read_description, write_model_files
+from ganforge.core.seeds import seed_for
+from ganforge.engine.feed import TensorFeed
+from ganforge.kinds.text.translate.corpus import Corpus, open_corpus
+from ganforge.kinds.text.translate.dictionary import csls, led_by
+from ganforge.kinds.text.translate.game import Rotations
+from ganforge.kinds.text.translate.model import NEXT_STEPS, Described, Stored
+from ganforge.kinds.text.translate.plan import ABSENT, Translating, build_game, feed_of, plan_dictionary
+from ganforge.kinds.text.translate.starts import certain_of, choose, dictionary_of, reach
+from ganforge.kinds.text.translate.vectors import Array
+from ganforge.kinds.text.translate.verdict import evaluate_dictionary
+from ganforge.measures.intervals import mean_by_bootstrap, with_ends
+from ganforge.planning.draft import Draft
+from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
+from ganforge.records import Evaluation, Page
+from ganforge.run import Run
+
+
+class Translate(Task):
+    """The task `translate`: a game on rotations of word vectors, then self-learning from every beginning."""
+
+    name: ClassVar[str] = "translate"
+    labels: ClassVar[str | None] = None
+    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {"criterion": "higher"}
+    section: ClassVar[type[TaskSection] | None] = Translating
+    unguarded: ClassVar[str | None] = "of several restarts the best is taken when all is done, beside other beginnings"
+    page: ClassVar[Page] = Page(
+        nouns="words",
+        judged="frequent words",
+        story="Each restart turns the words of one language until a discriminator cannot tell them from the other's.",
+    )
+
+    def plan(self, request: Request, tell: Tell) -> TranslateJob:
+        """Read both texts and choose every setting not requested. Raises: DataError, RecipeError."""
+        draft = Draft(request, Translate, absent=ABSENT)
+        tell("reading", count=0, source=request.source)
+        corpus = _corpus(request, request.source)
+        return TranslateJob(plan_dictionary(draft, corpus, tell), corpus, tell)
+
+    def open(self, recipe: Recipe, tell: Tell) -> TranslateJob:
+        """Recreate the job from its recipe. Raises: DataError if the data is missing or has changed."""
+        corpus = _corpus(recipe.ask, recipe.data.source)
+        refuse_changed_data(recipe, corpus.sha256, "The texts")
+        return TranslateJob(recipe, corpus, tell)
+
+    def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
+        """Return the game and a feed of the vectors received."""
+        return build_game(recipe), TensorFeed(recipe.compute.device, **examples)
+
+
+def _corpus(request: Request, source: str) -> Corpus:
+    return open_corpus(source, request.label, request.options.get("text"), request.options.get("seeds"))
+
+
+@dataclass(slots=True)
+class TranslateJob(Job):
+    """A job with its two languages and its complete recipe."""
+
+    recipe: Recipe
+    corpus: Corpus
+    tell: Tell
+
+    @property
+    def passport(self) -> Mapping[str, Any]:
+        return self.corpus.passport
+
+    @property
+    def feed(self) -> Feed:
+        return feed_of(self.corpus, self.recipe.section(Translating), self.recipe.compute.device)
+
+    def game(self) -> Game:
+        """Build rotations and discriminators, initialised from the seed; the discriminators play first."""
+        return build_game(self.recipe)
+
+    def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
+        """Return the criterion of the best restart as it is, without self-learning, over frequent words."""
+        chosen = self.recipe.section(Translating)
+        one, other = (language.vectors(chosen.dimensions, chosen.frequent) for language in self.corpus.languages)
+        y = torch.from_numpy(np.ascontiguousarray(other)).T
+        best = [csls(torch.from_numpy(one @ rotation) @ y).amax(1).double().numpy() for rotation in _rotations(product)]
+        random = np.random.default_rng(seed_for(0, "translate/look"))
+        return with_ends({"criterion": mean_by_bootstrap(max(best, key=lambda scores: float(scores.mean())), random)})
+
+    def finish(self, product: nn.Module) -> nn.Module:
+        """Go on from every beginning by self-learning, choose, and find the dictionary of all words."""
+        languages = self.corpus.languages
+        reached = reach(languages, self.corpus.known, _rotations(product), seed_for(self.recipe.seed, "translate"))
+        choice = choose(reached)
+        stored = self._described(tuple(one.name for one in reached)).stored()
+        stored.get_buffer("matches").copy_(torch.from_numpy(np.stack([one.forward for one in reached])))
+        stored.get_buffer("criteria").copy_(torch.tensor([one.criterion for one in reached]))
+        stored.get_buffer("chosen").fill_(choice.chosen)
+        stored.get_buffer("established").fill_(choice.established)
+        own, second = (dictionary_of(languages, reached[place]) for place in (choice.chosen, choice.second))
+        for side in (0, 1):
+            certain = certain_of(own[side], own[1 - side], second[side]) & choice.established
+            told = self.corpus.told[:, [side, 1 - side]]
+            certain[told[:, 0]] = True
+            stored.fill(side, led_by(own[side], told), certain)
+        return stored
+
+    def write_model(self, folder: Path, product: nn.Module) -> None:
+        """Write model.json with the words, and model.safetensors with their translations."""
+        assert isinstance(product, Stored)
+        described = self._described(product.starts)
+        write_model_files(folder, product, description_of(self.recipe, NEXT_STEPS, dictionary=described.content()))
+
+    def read_product(self, folder: Path) -> nn.Module:
+        """Load the dictionary that `write_model` wrote."""
+        described = Described.model_validate(read_description(folder)["dictionary"])
+        return built(folder, described.stored)
+
+    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+        """Compare every beginning with what is known, and with each other."""
+        assert isinstance(product, Stored)
+        return evaluate_dictionary(product, product.starts, self.corpus)
+
+    def _described(self, starts: tuple[str, ...]) -> Described:
+        one, other = self.corpus.languages
+        return Described(languages=(one.name, other.name), words=(one.words, other.words), starts=starts)
+
+
+def _rotations(product: nn.Module) -> list[Array]:
+    """Return the rotations of all restarts, each the nearest to what was learned."""
+    assert isinstance(product, Rotations)
+    left, _, right = torch.linalg.svd(product.weight.detach().cpu())
+    return list((left @ right).numpy())
