@@ -34,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fixtures"))
 from languages import write_languages
 from make import numbers, people, people_with_holes, pictures, visits, write_pictures
 from spoken import write_spoken
+from styled import write_styles
 from written import write_texts
 
 pytestmark = pytest.mark.slow
@@ -130,6 +131,10 @@ def _texts(folder: Path) -> Path:
     return folder / "captions"
 
 
+def _styles(folder: Path) -> Path:
+    return write_styles(folder / "styles", 120)
+
+
 TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("pictures", "generate"): (_pictures, {"examples": 320}),
     ("pictures", "translate"): (_pairs, {"examples": 96, "settings": {"network.width": "4"}}),
@@ -145,6 +150,7 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("sounds", "convert"): (_sounds, {"examples": 240}),
     ("sounds", "recognise"): (_few_labels, {"examples": 320}),
     ("text", "generate"): (_texts, {"examples": 480, "settings": {"text.rounds": "2"}}),
+    ("text", "restyle"): (_styles, {"examples": 320}),
     ("text", "translate"): (_languages, {"examples": 640}),
 }
 ONLY_SOMETIMES = {  # measures of other data or games: no pairs, enough rows to learn by likelihood, an adversary
@@ -267,7 +273,7 @@ def test_it_samples_and_applies_or_refuses_in_words(made: Made) -> None:
         assert len(first) == len(again) > 0
         assert _same(first, again)  # the same seed, the same examples
     # the others take files, or only predict
-    assert done or made.task in ("regress", "translate", "enhance", "speak", "vocode", "convert")
+    assert done or made.task in ("regress", "translate", "enhance", "speak", "vocode", "convert", "restyle")
 
 
 def _same(first: Any, again: Any) -> bool:

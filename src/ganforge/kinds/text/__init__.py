@@ -129,12 +129,14 @@ KIND = Kind(
     built_in=BUILT_IN,
     tasks={
         "generate": "ganforge.kinds.text.generate.task:Generate",
+        "restyle": "ganforge.kinds.text.restyle.task:Restyle",
         "translate": "ganforge.kinds.text.translate.task:Translate",
     },
     recognises=recognises,
     keep=keep,
     models={
         "generate": "ganforge.kinds.text.generate.model:load_writer",
+        "restyle": "ganforge.kinds.text.restyle.model:load_restyler",
         "translate": "ganforge.kinds.text.translate.model:load_dictionary",
     },
     options=(
@@ -149,6 +151,11 @@ KIND = Kind(
             "example", ("train",), str, "WHAT",
             "What one example of a .txt is: a line, or a paragraph up to an empty line.", "line",
             check=_one_of(EXAMPLES, "--example", "--examples N says how many are learned from."),
+        ),
+        Option(
+            "strength", ("apply",), float, "S",
+            "Of a restyler: 0 changes nothing, 0.5 is as typical as real lines, 1 as typical as can be.", "0.5",
+            within=(0, 1),
         ),
         Option(
             "temperature", ("sample",), float, "T", "Of texts: below 1 likelier ones, above 1 more varied ones.", "0.8",
@@ -167,10 +174,10 @@ KIND = Kind(
         Option(
             "word", ("apply",), str, "WORD", "Of a dictionary: one word, instead of DATA.", "chien", counts=True
         ),
-        Option("to", ("apply",), str, "LANGUAGE", "Of a dictionary: the language that is wanted.", "fr"),
+        Option("to", ("apply",), str, "NAME", "The language of a dictionary, or the style, that is wanted.", "fr"),
     ),
     extra="text",
-    applies_to="of text a list of words, one a line, or a text that is translated word by word",
+    applies_to="of text a list of words, one a line, or a text: translated word by word, or each line put into a style",
     writes={
         "sample": "a .txt, .jsonl or .csv file",
         "apply": "of a dictionary a .csv or .json file, or a .txt file of a text",

@@ -1,0 +1,1 @@
+"""The verb `restyle`: lines of text in another style."""
