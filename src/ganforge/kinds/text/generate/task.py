@@ -30,7 +30,7 @@ from ganforge.kinds.text.networks import Ids, LanguageModel, surprise_of
 from ganforge.kinds.text.ngram import Ngrams
 from ganforge.kinds.text.reading import Lines, Texts, open_texts
 from ganforge.kinds.text.units import choose_units
-from ganforge.measures.intervals import Estimate, with_ends
+from ganforge.measures.intervals import Estimate, certainly_lower, with_ends
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Page
@@ -215,17 +215,20 @@ class GenerateJob(Job):
         return self._drawn(writer, temperature, guide, f"text/round {number} {temperature}")
 
     def _choose(self, writer: Writer) -> None:
-        """Choose the strength and temperature whose texts have the lowest reverse perplexity."""
-        chosen, lowest = self._units(self._held_out(0)), np.inf
+        """Choose the temperature of the lowest reverse perplexity, and the guide if that is certainly lower with it."""
+        chosen, size = self._units(self._held_out(0)), self.recipe.section(Writing).size
+        best: list[tuple[float, float, NDArray[np.float64]]] = []
         for strength in (0.0, 1.0) if writer.guides.any() else (0.0,):
+            losses = []
             for temperature in CHOICES:
                 guide = writer.guide(temperature, strength, self.vocabulary.most)
                 drawn = self._drawn(writer, temperature, guide, f"text/choice {strength} {temperature}", MOST_JUDGED)
-                surprise = Ngrams.fit(drawn, self.recipe.section(Writing).size).surprise(chosen, UNKNOWN)[0].sum()
-                if surprise < lowest:
-                    lowest, best = surprise, (strength, temperature)
-        writer.strength.fill_(best[0])
-        writer.temperature.fill_(best[1])
+                losses.append(Ngrams.fit(drawn, size).surprise(chosen, UNKNOWN)[0])
+            place = int(np.argmin([lost.sum() for lost in losses]))
+            best.append((strength, CHOICES[place], losses[place]))
+        strength, temperature, _ = best[-1] if certainly_lower(best[-1][2], best[0][2]) else best[0]
+        writer.strength.fill_(strength)
+        writer.temperature.fill_(temperature)
 
     def drawn_at(
         self, writer: Writer, strength: float, temperatures: Sequence[float], most: int = MOST_JUDGED
