@@ -269,10 +269,13 @@ def name_of(strength: float, temperature: float) -> str:
     return f"{'guided' if strength else 'plain'} {temperature:g}"
 
 
-def compare_texts(job: GenerateJob, writer: Writer, held_out: Lines, most: int = MOST_JUDGED) -> Compared:
+def compare_texts(
+    job: GenerateJob, writer: Writer, held_out: Lines, most: int = MOST_JUDGED, networks: int = 1
+) -> Compared:
     """Measure a writer beside its rivals.
 
-    Args: held_out texts that neither trained nor chose anything; most texts of a point of the curve.
+    Args: held_out texts that neither trained nor chose anything; most texts of a point of the curve;
+        networks how many judge, beside n-grams.
     """
     judges, real, seed = job.judges(held_out), job._real(), job.recipe.seed
     plain, guided = job.drawn_at(writer, 0.0, TEMPERATURES, most), job.drawn_at(writer, 1.0, GUIDED_AT, most)
@@ -284,7 +287,7 @@ def compare_texts(job: GenerateJob, writer: Writer, held_out: Lines, most: int =
     curve, first = [points[name] for name in plain], points.get(name_of(1.0, GUIDED[0]))
     gains = {} if first is None else {
         "n-grams": judges.beyond(first, curve),
-        "small networks": judges.beyond(first, curve, network=True),
+        "small networks": judges.beyond(first, curve, networks),
     }  # fmt: skip
     return Compared(
         mine=points[name_of(strength, round(temperature, 2))],
