@@ -79,8 +79,12 @@ def judge(train: Path, test: Path, place: Path, seed: int, minutes: float, judge
         f"with strength {found.strength:g}; first discriminators {', '.join(f'{one:.3f}' for one in found.ranked)}; "
         f"10,000 texts in {time.process_time() - begun:.1f} CPU s"
     )
-    near = job.points(job.judges(lines), writer, 1.0, (0.77,), judged)  # of captions, at a forward perplexity near 26
-    for name, measures in {**figures_of(found), **{one.name: values_of(one.scores) for one in near}}.items():
+    near = job.drawn_at(writer, 1.0, (0.77,), judged)  # of captions, at a forward perplexity near 26
+    points, _ = job.judges(lines).points(near, job._blocks())
+    for name, measures in {
+        **figures_of(found),
+        **{name: values_of(one.scores) for name, one in points.items()},
+    }.items():
         told = "  ".join(f"{key} {value:.4g}" for key, value in measures.items())
         print(f"    {name:16s} {told}")
     for name, gain in found.gains.items():

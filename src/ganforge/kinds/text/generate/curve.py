@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from ganforge.kinds.text.generate.vocabulary import UNKNOWN, known
 from ganforge.kinds.text.judges import fit_small_network
-from ganforge.kinds.text.measures import Shares, bleu, copies_of, detection, distinct
+from ganforge.kinds.text.measures import Copies, Shares, bleu, copies_of, detection, distinct
 from ganforge.kinds.text.networks import Ids, surprise_of
 from ganforge.kinds.text.ngram import Ngrams, Numbers
 from ganforge.measures.intervals import Estimate, from_standard_error, means_by_bootstrap, of_share
@@ -50,7 +50,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Judges:
-    """Held-out texts in two halves, one that judges and one that is scored, and training texts to find copies of."""
+    """Held-out texts in two halves, one that judges and one that is scored."""
 
     size: int  # of the units
     most: int  # units of n-grams in the classifier
@@ -58,20 +58,34 @@ class Judges:
     forward: Ngrams
     judging: Sequence[Ids]
     scored: Sequence[Ids]
-    train: Callable[[], Iterable[Sequence[Ids]]]  # blocks of training texts
 
     @classmethod
-    def of(
-        cls, held_out: Sequence[Ids], size: int, most: int, longest: int, train: Callable[[], Iterable[Sequence[Ids]]]
-    ) -> Judges:
+    def of(cls, held_out: Sequence[Ids], size: int, most: int, longest: int) -> Judges:
         """Divide held-out texts by turns."""
-        return cls(size, most, longest, Ngrams.fit(held_out[::2], size), held_out[::2], held_out[1::2], train)
+        return cls(size, most, longest, Ngrams.fit(held_out[::2], size), held_out[::2], held_out[1::2])
 
-    def point(self, name: str, texts: Sequence[Ids]) -> Point:
-        """Measure texts."""
+    def points(
+        self, sets: Mapping[str, Sequence[Ids]], train: Iterable[Sequence[Ids]]
+    ) -> tuple[dict[str, Point], float]:
+        """Measure sets of texts, by their names. Args: train blocks of training texts, among which copies are sought.
+
+        Returns: the points, and the share of held-out texts that are training texts.
+        """
+        every = [text for texts in sets.values() for text in texts]
+        copies = copies_of([*every, *self.judging, *self.scored], train)
+        found, first = dict[str, Point](), 0
+        for name, texts in sets.items():
+            own = slice(first, first := first + len(texts))
+            found[name] = self._point(name, texts, Copies(copies.whole[own], copies.run[own]))
+        return found, float(copies.whole[len(every) :].mean())
+
+    def real_point(self, name: str, texts: Sequence[Ids]) -> Point:
+        """Measure training texts: all of them copies."""
+        return self._point(name, texts, Copies(np.ones(len(texts), bool), np.array([len(text) for text in texts])))
+
+    def _point(self, name: str, texts: Sequence[Ids], copies: Copies) -> Point:
         lost, counts = Ngrams.fit(texts, self.size).surprise(self.scored, UNKNOWN)
         some, real = texts[:MOST_BLEU], known([*self.judging, *self.scored])
-        copies = copies_of(texts, self.train())
         means = means_by_bootstrap(
             {
                 "bleu": bleu(some, self.judging),

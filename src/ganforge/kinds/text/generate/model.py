@@ -118,7 +118,7 @@ class TextModel:
         """Sample texts. Args: asked: temperature, strength, prompt, label, contains. Raises: InputError."""
         if count < 1:
             raise InputError(f"{count} texts cannot be drawn.", "It must be a whole number from 1 on.")
-        usual = Asked(float(self.writer.temperature), float(self.writer.strength))
+        usual = Asked(round(float(self.writer.temperature), 2), float(self.writer.strength))
         temperature, strength = asked.get("temperature", usual.temperature), asked.get("strength", usual.strength)
         prompt = " ".join(str(asked.get("prompt", "")).splitlines())
         if len(next(self.vocabulary.encoded([prompt]))) >= self.longest:

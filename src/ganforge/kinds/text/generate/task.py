@@ -20,13 +20,12 @@ from ganforge.core.model_files import description_of, write_model_files
 from ganforge.core.seeds import seed_for, subset
 from ganforge.errors import DataError
 from ganforge.kinds.text.feed import TokenFeed, UnitRows, choose_length
-from ganforge.kinds.text.generate.curve import TEMPERATURES, Judges, Point, perplexity, picture
+from ganforge.kinds.text.generate.curve import TEMPERATURES, Judges, perplexity, picture
 from ganforge.kinds.text.generate.model import GUIDED, NEXT_STEPS, Asked, TextModel, Writer, load_writer
 from ganforge.kinds.text.generate.plan import ABSENT, Writing, build_game, plan_texts
 from ganforge.kinds.text.generate.selection import Guide, learn_guide
 from ganforge.kinds.text.generate.verdict import SHOWN, Compared, evaluate_texts
 from ganforge.kinds.text.generate.vocabulary import UNKNOWN, Vocabulary, known
-from ganforge.kinds.text.measures import copies_of
 from ganforge.kinds.text.networks import Ids, LanguageModel, surprise_of
 from ganforge.kinds.text.ngram import Ngrams
 from ganforge.kinds.text.reading import Lines, Texts, open_texts
@@ -202,7 +201,7 @@ class GenerateJob(Job):
             yield self._units(self.texts.train[first : first + COMPARED])
 
     def _surprise(self, network: LanguageModel, lines: Lines) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        return surprise_of(network, self._units(lines), lines.labels, unscored=UNKNOWN if self.vocabulary.closed else 0)
+        return surprise_of(network, self._units(lines), lines.labels, unscored=UNKNOWN)
 
     def _drawn(
         self, writer: Writer, temperature: float, guide: Guide | None, purpose: str, most: int = MOST_DRAWN
@@ -228,23 +227,22 @@ class GenerateJob(Job):
         writer.strength.fill_(best[0])
         writer.temperature.fill_(best[1])
 
-    def points(
-        self, judges: Judges, writer: Writer, strength: float, temperatures: Sequence[float], most: int = MOST_JUDGED
-    ) -> list[Point]:
-        """Measure texts at each temperature; none where a guide is asked for that is not there."""
-        found = []
+    def drawn_at(
+        self, writer: Writer, strength: float, temperatures: Sequence[float], most: int = MOST_JUDGED
+    ) -> dict[str, list[Ids]]:
+        """Draw texts at each temperature, by name; none where a guide is asked for that is not there."""
+        found = {}
         for temperature in temperatures:
             guide = writer.guide(temperature, strength, self.vocabulary.most)
             if strength == 0 or guide is not None:
-                name = f"{'guided' if strength else 'plain'} {temperature:g}"
-                texts = self._drawn(writer, temperature, guide, f"text/judged {name}", most)
-                found.append(judges.point(name, texts))
+                name = name_of(strength, temperature)
+                found[name] = self._drawn(writer, temperature, guide, f"text/judged {name}", most)
         return found
 
     def judges(self, held_out: Sequence[str]) -> Judges:
         """Return the judges that held-out texts make."""
         size = self.recipe.section(Writing).size
-        return Judges.of(self._units(held_out), size, self.vocabulary.most, self._longest, self._blocks)
+        return Judges.of(self._units(held_out), size, self.vocabulary.most, self._longest)
 
     def _shown(self, writer: Writer, asked: Asked) -> list[str]:
         model = self._model(writer)
@@ -263,40 +261,41 @@ class GenerateJob(Job):
         return self.recipe.data.shape[0] - 2
 
 
+def name_of(strength: float, temperature: float) -> str:
+    """Return the name of a point of the curve."""
+    return f"{'guided' if strength else 'plain'} {temperature:g}"
+
+
 def compare_texts(job: GenerateJob, writer: Writer, held_out: Lines, most: int = MOST_JUDGED) -> Compared:
     """Measure a writer beside its rivals.
 
     Args: held_out texts that neither trained nor chose anything; most texts of a point of the curve.
     """
-    judges = job.judges(held_out)
-    plain = job.points(judges, writer, 0.0, TEMPERATURES, most)
-    guided = job.points(judges, writer, 1.0, GUIDED_AT, most)
-    count, strength, temperature = len(plain[0].texts), float(writer.strength), float(writer.temperature)
-    mine = job.points(judges, writer, strength, (temperature,), most)[0]
-    real = job._real()
+    judges, real, seed = job.judges(held_out), job._real(), job.recipe.seed
+    plain, guided = job.drawn_at(writer, 0.0, TEMPERATURES, most), job.drawn_at(writer, 1.0, GUIDED_AT, most)
+    count, strength, temperature = len(next(iter(plain.values()))), float(writer.strength), float(writer.temperature)
     ngrams = Ngrams.fit(real, job.recipe.section(Writing).size)
-    drawn = known(
-        ngrams.sample(2 * count, np.random.default_rng(seed_for(job.recipe.seed, "text/n-grams")), job._longest)
-    )
-    units, surprise = job._units(held_out), job._surprise(writer.network, held_out)
-    first = next((one for one in guided if one.name.endswith(" 0.8")), None)
+    random = np.random.default_rng(seed_for(seed, "text/n-grams"))
+    drawn = {"n-grams": known(ngrams.sample(2 * count, random, job._longest))[:count]}
+    points, copies = judges.points({**plain, **guided, **drawn}, job._blocks())
+    curve, first = [points[name] for name in plain], points.get(name_of(1.0, GUIDED[0]))
     gains = {} if first is None else {
-        "n-grams": judges.beyond(first, plain),
-        "small networks": judges.beyond(first, plain, network=True),
+        "n-grams": judges.beyond(first, curve),
+        "small networks": judges.beyond(first, curve, network=True),
     }  # fmt: skip
     return Compared(
-        mine=mine,
-        plain=plain,
-        guided=guided,
-        real=judges.point("training texts", known(real)[:count]),
-        ngrams=judges.point("n-grams", drawn[:count]),
-        held_out_copies=float(copies_of(units, job._blocks()).whole.mean()),
-        perplexity=perplexity(*surprise),
-        ngram_perplexity=perplexity(*ngrams.surprise(units, UNKNOWN if job.vocabulary.closed else 0)),
+        mine=points[name_of(strength, round(temperature, 2))],
+        plain=curve,
+        guided=[points[name] for name in guided],
+        real=judges.real_point("training texts", known(real)[:count]),
+        ngrams=points["n-grams"],
+        held_out_copies=copies,
+        perplexity=perplexity(*job._surprise(writer.network, held_out)),
+        ngram_perplexity=perplexity(*ngrams.surprise(job._units(held_out), UNKNOWN)),
         gains=gains,
         strength=strength,
-        temperature=temperature,
+        temperature=round(temperature, 2),
         ranked=writer.ranked.tolist(),
         unit=NAMES[job.vocabulary.name],
-        texts=len(units),
+        texts=len(held_out),
     )
