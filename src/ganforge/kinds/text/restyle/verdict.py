@@ -184,12 +184,6 @@ def _verdict(both: Sequence[tuple[Compared, str]], passport: Mapping[str, Any]) 
         grade,
         f"{grade.capitalize()}: {np.mean([one.scores[method]['accuracy'].value for one, method in both]):.0%} of lines "
         f"are taken for the style that was asked for, by {used}.",
-        (*sentences[:6], *_kept_apart(passport)),
+        (*sentences[:6], *[f"{passport['both']:,} lines of several styles were left out."] * (passport["both"] > 0)),
         any(helps),
     )
-
-
-def _kept_apart(passport: Mapping[str, Any]) -> list[str]:
-    if not passport["both"]:
-        return []
-    return [f"{passport['both']:,} lines stand in more than one style and were left out of everything."]
