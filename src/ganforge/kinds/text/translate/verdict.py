@@ -108,8 +108,8 @@ def evaluate_dictionary(stored: Stored, corpus: Corpus) -> Evaluation:
     ]
     helps = _adversary_helps(starts, shares, criteria)
     sentences = (
-        f"The dictionary began with {starts[chosen]}; {scored['agreement'].value:.0%} of frequent words are the same when "
-        f"it begins with {starts[nearest]}.",
+        f"The dictionary began with {starts[chosen]}; {scored['agreement'].value:.0%} of frequent words are the same "
+        f"when it begins with {starts[nearest]}.",
         *_about(stored, corpus, known, shares.get(chosen)),
         f"The adversary was {'' if helps else 'not '}certainly better than every beginning without it.",
     )
