@@ -13,7 +13,6 @@ from ganforge.kinds.text.translate.dictionary import Pairs
 from ganforge.kinds.text.translate.model import Stored
 from ganforge.kinds.text.translate.starts import (
     ADVERSARY,
-    AGREE,
     BOTH,
     CHANCE,
     HALF,
@@ -25,7 +24,7 @@ from ganforge.records import GRADES, Block, Evaluation, Meaning, Rows, Verdict
 
 FEWEST_JUDGED = 20  # words whose translation is known, below which nothing is said of them
 BOUNDS = (0.7, 0.5, 0.3, 0.1)  # shares of known words that are right, of the first four grades
-AGREE_WELL = 0.8  # share of words on which beginnings agree in a good dictionary
+AGREE_WELL, AGREE_FAIRLY = 0.8, 0.5  # shares of words on which beginnings agree in a good and a fair dictionary
 SHOWN = 30
 MEANINGS = {
     "found": Meaning("higher", "Share of words, of those with a known translation, whose first translation is right."),
@@ -188,6 +187,6 @@ def _verdict(
         share = scored["found"].value
         grade, headline = GRADES[sum(share < bound for bound in BOUNDS)], f"{share:.0%} of known words are right"
     else:
-        grade = "good" if agreement >= AGREE_WELL else "fair" if agreement >= AGREE else "poor"
+        grade = "good" if agreement >= AGREE_WELL else "fair" if agreement >= AGREE_FAIRLY else "poor"
         headline = f"two beginnings agree on {agreement:.0%} of frequent words; how many are right is not known"
     return Verdict(grade, f"{grade.capitalize()}: {headline}.", sentences, helps)
