@@ -27,6 +27,7 @@ SHIFTS = range(1, 9)  # lines by which pairs are shifted, to see what lines that
 APART = 0.15  # by which the correlation of lengths must exceed that of shifted lines
 HELD_OUT = 10  # one in so many pairs of lines is never learned from
 LEAST_DICE, NEAR_BEST, LEAST_TOGETHER = 0.25, 0.6, 4  # of words that translate each other on aligned lines
+ALIGNED, GIVEN, ALIKE = "aligned lines", "your pairs", "words written alike"  # where known pairs are from
 FEWEST_PAIRS = 10  # of known pairs that a dictionary can begin with
 
 
@@ -50,7 +51,7 @@ class Corpus:
     @property
     def known(self) -> dict[str, Pairs]:
         """Return the pairs that are known, by what tells them, where there are enough; the best first."""
-        every = {"aligned lines": self.aligned, "your pairs": self.seeds, "words written alike": self.same}
+        every = {ALIGNED: self.aligned, GIVEN: self.seeds, ALIKE: self.same}
         return {name: pairs for name, pairs in every.items() if len(pairs) >= FEWEST_PAIRS}
 
 

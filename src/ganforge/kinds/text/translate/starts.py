@@ -33,7 +33,7 @@ JUDGED = 1_000  # words by which beginnings are compared
 PLACES, BOTH, NEARNESS, ADVERSARY, CHANCE = "places", "places and nearness", "nearness", "adversary", "chance"
 HALF = " (half)"  # of known pairs: the others judge it
 CHANCES = 2  # dictionaries from random pairs, beyond which a criterion must be
-AGREE, AGREE_OTHERWISE = 0.5, 0.15  # share of words on which beginnings by places must agree; and any others
+AGREE = 0.1  # share of the judged words on which two beginnings must agree: wrong ones agree on 0 to .01
 MORE, ROUNDS = 2_500, 8  # words and rounds of the last refinement, with all dimensions
 
 
@@ -111,15 +111,14 @@ def choose(reached: Sequence[Reached]) -> Choice:
     """Choose the beginning of the highest criterion.
 
     Its dictionary is established if the criterion is beyond what chance leads to, and another beginning led to the same
-    for enough words: fewer are needed of one that knows other things, as wrong dictionaries have nothing in common.
+    for enough words: wrong dictionaries have nothing in common.
     """
     judged = [place for place, one in enumerate(reached) if not one.name.endswith(HALF) and one.name != CHANCE]
     chosen = max(judged, key=lambda place: reached[place].criterion)
     beyond = reached[chosen].criterion > max(one.criterion for one in reached if one.name == CHANCE)
     agreements = {place: reached[place].agreement(reached[chosen]) for place in judged if place != chosen}
-    alike = {place: {reached[place].name, reached[chosen].name} == {PLACES, BOTH} for place in agreements}
-    agrees = any(agreements[place] >= (AGREE if alike[place] else AGREE_OTHERWISE) for place in agreements)
-    return Choice(chosen, max(agreements, key=lambda place: agreements[place]), beyond and agrees)
+    second = max(agreements, key=lambda place: agreements[place])
+    return Choice(chosen, second, beyond and agreements[second] >= AGREE)
 
 
 def dictionary_of(languages: tuple[Language, Language], reached: Reached) -> tuple[Translations, Translations]:

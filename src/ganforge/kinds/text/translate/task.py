@@ -127,7 +127,7 @@ class TranslateJob(Job):
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
         """Compare every beginning with what is known, and with each other."""
         assert isinstance(product, Stored)
-        return evaluate_dictionary(product, product.starts, self.corpus)
+        return evaluate_dictionary(product, self.corpus)
 
     def _described(self, starts: tuple[str, ...]) -> Described:
         one, other = self.corpus.languages

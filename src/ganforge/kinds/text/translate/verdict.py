@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ganforge.kinds.text.translate.corpus import Corpus
+from ganforge.kinds.text.translate.corpus import ALIGNED, ALIKE, GIVEN, Corpus
 from ganforge.kinds.text.translate.dictionary import Pairs
 from ganforge.kinds.text.translate.model import Stored
-from ganforge.kinds.text.translate.starts import ADVERSARY, AGREE, CHANCE, HALF
+from ganforge.kinds.text.translate.starts import (
+    ADVERSARY,
+    BOTH,
+    CHANCE,
+    HALF,
+    NEARNESS,
+    PLACES,
+)
 from ganforge.measures.intervals import Estimate, measures_of, of_share, rival, rival_rows
 from ganforge.records import GRADES, Block, Evaluation, Meaning, Rows, Verdict
 
 FEWEST_JUDGED = 20  # words whose translation is known, below which nothing is said of them
 BOUNDS = (0.7, 0.5, 0.3, 0.1)  # shares of known words that are right, of the first four grades
+AGREE_WELL, AGREE_FAIRLY = 0.8, 0.5  # shares of words on which beginnings agree in a good and a fair dictionary
 SHOWN = 30
 MEANINGS = {
     "found": Meaning("higher", "Share of words, of those with a known translation, whose first translation is right."),
@@ -23,24 +32,37 @@ MEANINGS = {
     "mutual": Meaning("higher", "Share of frequent words whose translation is translated back into them."),
 }
 SENTENCES = {
-    "aligned lines": "Words of lines that are translations of each other, then self-learning.",
-    "your pairs": "The pairs that were given, then self-learning.",
-    "words written alike": "Words that are written alike in both languages, then self-learning.",
-    "places": "How frequent words are and where they stand in a line, then self-learning.",
-    "places and nearness": "The same, and how near other words are, then self-learning.",
-    "nearness": "How near other words are, then self-learning (VecMap's beginning).",
+    ALIGNED: "Words of lines that are translations of each other, then self-learning.",
+    GIVEN: "The pairs that were given, then self-learning.",
+    ALIKE: "Words that are written alike in both languages, then self-learning.",
+    PLACES: "How frequent words are and where they stand in a line, then self-learning.",
+    BOTH: "The same, and how near other words are, then self-learning.",
+    NEARNESS: "How near other words are, then self-learning (VecMap's beginning).",
     ADVERSARY: "A rotation that discriminators cannot tell from the other language, then self-learning.",
     CHANCE: "Pairs drawn at random, then self-learning: what is reached where nothing is known.",
 }
 
 
-def known_of(corpus: Corpus) -> tuple[Pairs, str]:
-    """Return pairs to judge by, and what they are: of held-out lines, or, without any, of words written alike."""
-    if len(corpus.unseen) >= FEWEST_JUDGED:
-        return corpus.unseen, "pairs of words in held-out lines that are translations of each other"
-    one = corpus.languages[0]
-    letters = [pair for pair in corpus.same.tolist() if len(one.words[pair[0]]) > 3 and one.words[pair[0]].isalpha()]
-    return np.array(letters, np.int64).reshape(-1, 2), "words of four letters or more that are written alike"
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Pairs to judge by, which no beginning that is judged has used."""
+
+    pairs: Pairs
+    what: str  # they are
+    of: str = ""  # the beginning that knows them: instead of it the one that began with the other half is judged
+    sure: bool = True  # whether they are translations
+
+    @classmethod
+    def of_corpus(cls, corpus: Corpus) -> Known:
+        """Return those of held-out lines, else every second that was given, else of the words written alike."""
+        if len(corpus.unseen) >= FEWEST_JUDGED:
+            return cls(corpus.unseen, "pairs of words in held-out lines that are translations of each other")
+        if len(corpus.seeds) >= 2 * FEWEST_JUDGED:
+            return cls(corpus.seeds[1::2], "your pairs that were left out", GIVEN)
+        words = corpus.languages[0].words
+        long = [pair for pair in corpus.same[1::2].tolist() if len(words[pair[0]]) > 3 and words[pair[0]].isalpha()]
+        what = "words that are written alike, which need not mean the same"
+        return cls(np.array(long, np.int64).reshape(-1, 2), what, ALIKE, sure=False)
 
 
 def right(forward: NDArray[np.int64], pairs: Pairs) -> NDArray[np.bool_]:
@@ -52,61 +74,50 @@ def right(forward: NDArray[np.int64], pairs: Pairs) -> NDArray[np.bool_]:
     return np.array([int(forward[word]) in others for word, others in sorted(true.items())], bool)
 
 
-def evaluate_dictionary(stored: Stored, starts: Sequence[str], corpus: Corpus) -> Evaluation:
-    """Return the evaluation. Args: starts the names of the beginnings, in the order of the stored ones."""
-    other = corpus.languages[1]
+def evaluate_dictionary(stored: Stored, corpus: Corpus) -> Evaluation:
+    """Return the evaluation of a dictionary, beside those of every other beginning."""
     matches, criteria = stored.get_buffer("matches").numpy(), stored.get_buffer("criteria").tolist()
-    chosen, count = int(stored.get_buffer("chosen")), matches.shape[1]
-    pairs, what = known_of(corpus)
-    use = {name: np.arange(len(pairs)) for name in starts}
-    from_alike = not len(corpus.unseen) and f"words written alike{HALF}" in starts
+    starts, chosen, count = stored.starts, int(stored.get_buffer("chosen")), matches.shape[1]
     forward, back = (stored.translations(side).words[:, 0] for side in (0, 1))
-    shares: dict[int, Estimate] = {}
-    for place, name in enumerate(starts):
-        judged = _unused(corpus, pairs) if name.endswith(HALF) and from_alike else pairs[use[name]]
-        hits = right(forward[:count] if place == chosen else matches[place], judged)
-        if len(hits) >= FEWEST_JUDGED and not (from_alike and name == "words written alike"):
-            shares[place] = of_share(int(hits.sum()), len(hits))
-    own = chosen
-    if chosen not in shares and starts[chosen] + HALF in starts:
-        own = starts.index(starts[chosen] + HALF)
-    returned = back[forward[:count]] == np.arange(count)
-    null = starts.index(CHANCE)
-    agreements = {place: float((matches[place] == matches[chosen]).mean()) for place in range(len(starts))}
-    rivals_ = [
-        place for place, name in enumerate(starts) if place != chosen and name != CHANCE and not name.endswith(HALF)
-    ]
-    nearest = max(rivals_, key=lambda place: agreements[place])
-    scored = {
-        "agreement": of_share(int((matches[nearest] == matches[chosen]).sum()), count),
-        "mutual": of_share(int(returned.sum()), count),
-    }
-    floors, simplest = (
-        {"agreement": 1.0, "mutual": 1.0},
-        {"agreement": agreements[null], "mutual": 1 / len(other.words)},
-    )
-    if own in shares:
-        scored = {"found": shares[own], **scored}
-        floors["found"], simplest["found"] = 1.0, shares[null].value if null in shares else 0.0
+    known, null = Known.of_corpus(corpus), starts.index(CHANCE)
+    judged = [place for place, name in enumerate(starts) if name != CHANCE and not name.endswith(HALF)]
+    others = [place for place in judged if place != chosen]
+
+    def found(place: int) -> Estimate | None:
+        own = matches[starts.index(known.of + HALF)] if starts[place] == known.of else matches[place]
+        hits = right(forward[:count] if place == chosen and starts[place] != known.of else own, known.pairs)
+        return of_share(int(hits.sum()), len(hits)) if len(hits) >= FEWEST_JUDGED else None
+
+    shares = {place: share for place in (*judged, null) if (share := found(place)) is not None}
+    same = {place: int((matches[place] == matches[chosen]).sum()) for place in (*others, null)}
+    nearest = max(others, key=lambda place: same[place])
+    returned = int((back[forward[:count]] == np.arange(count)).sum())
+    scored = {"agreement": of_share(same[nearest], count), "mutual": of_share(returned, count)}
+    simplest = {"agreement": same[null] / count, "mutual": 1 / len(corpus.languages[1].words)}
+    if chosen in shares:
+        scored["found"], simplest["found"] = shares[chosen], shares[null].value
     told = [
         rival(
-            starts[place] if starts[place] != starts[chosen] or place == chosen else f"{starts[place]} again",
+            f"{starts[place]} {place - starts.index(ADVERSARY) + 1}" if starts[place] == ADVERSARY else starts[place],
             SENTENCES[starts[place]],
-            {"criterion": criteria[place], "agrees": agreements[place]}
+            {"criterion": criteria[place], "agrees": same.get(place, count) / count}
             | ({"found": shares[place].value} if place in shares else {}),
         )
-        for place in (chosen, *rivals_, null)
+        for place in (chosen, *others, null)
     ]
     helps = _adversary_helps(starts, shares, criteria)
-    verdict = _verdict(
-        stored, starts[chosen], shares.get(own), scored["agreement"], starts[nearest], what, helps, corpus
+    sentences = (
+        f"The dictionary began with {starts[chosen]}; {scored['agreement'].value:.0%} of frequent words are the same "
+        f"when it begins with {starts[nearest]}.",
+        *_about(stored, corpus, known, shares.get(chosen)),
+        f"The adversary was {'' if helps else 'not '}certainly better than every beginning without it.",
     )
     return Evaluation(
-        measures=measures_of(scored, MEANINGS, floors, simplest),
-        verdict=verdict,
+        measures=measures_of(scored, MEANINGS, dict.fromkeys(scored, 1.0), simplest),
+        verdict=_verdict(stored, corpus, known, scored, sentences, helps),
         samples=count,
-        held_out=len(pairs),
-        judge={"kind": "known words", "sentence": f"What is right is told by {what}."},
+        held_out=len(known.pairs),
+        judge={"kind": "known words", "sentence": f"What is right is told by {known.what}."},
         floor="The floor is every word right, and the same at every beginning.",
         reference="The reference is self-learning from random pairs, and translations drawn at random.",
         best="every word right",
@@ -121,12 +132,6 @@ def evaluate_dictionary(stored: Stored, starts: Sequence[str], corpus: Corpus) -
         ),
         facts={"rivals": told, "chosen": starts[chosen], "established": bool(stored.get_buffer("established"))},
     )
-
-
-def _unused(corpus: Corpus, pairs: Pairs) -> Pairs:
-    """Return the pairs that self-learning from every second word written alike did not begin with."""
-    began = {tuple(pair) for pair in corpus.same[::2].tolist()}
-    return np.array([pair for pair in pairs.tolist() if tuple(pair) not in began], np.int64).reshape(-1, 2)
 
 
 def _words(stored: Stored, corpus: Corpus) -> Block:
@@ -150,39 +155,38 @@ def _adversary_helps(starts: Sequence[str], shares: Mapping[int, Estimate], crit
     return False
 
 
-def _verdict(
-    stored: Stored, chosen: str, found: Estimate | None, agreement: Estimate, with_: str, what: str, helps: bool,
-    corpus: Corpus,
-) -> Verdict:  # fmt: skip
-    one, other = corpus.languages
+def _about(stored: Stored, corpus: Corpus, known: Known, found: Estimate | None) -> list[str]:
+    """Return sentences on what is certain, and on what is right."""
     certain = float(stored.get_buffer("certain_0").double().mean())
-    sentences = [
-        f"The chosen dictionary began with {chosen}; {agreement.value:.0%} of frequent words are the same "
-        f"when it begins with {with_} ({agreement.low:.0%} to {agreement.high:.0%})."
-    ]
-    if found is not None:
-        sentences.append(f"Of {what}, {found.value:.0%} are right ({found.low:.0%} to {found.high:.0%}).")
+    sentences = [f"{certain:.0%} of the words of {corpus.languages[0].name} are certain: look at those first."]
+    if found is None:
+        sentences.append("No translations are known: give pairs with --seeds to learn how many are right.")
     else:
-        sentences.append(
-            "There are no words whose translation is known: give some with --seeds to learn how many are right."
-        )
-    sentences.append(
-        "The adversary was certainly better than every other beginning."
-        if helps
-        else "The adversary was not certainly better than beginnings without it."
-    )
-    if not stored.get_buffer("established"):
-        headline = f"Failed: a dictionary of {one.name} and {other.name} is not established"
-        do = "Give more text, texts on one subject, or some pairs of words with --seeds."
-        return Verdict("failed", f"{headline}.", (*sentences, do), False)
-    grade = GRADES[sum(found.value < bound for bound in BOUNDS)] if found is not None else "fair"
-    if agreement.value < AGREE:
-        grade = GRADES[max(3, GRADES.index(grade))]
-        sentences.append("The beginnings agree on few words: trust the certain ones alone.")
-    right_ = (
-        f"{found.value:.0%} of known words are right" if found is not None else "how many words are right is unknown"
-    )
-    sentences.insert(1, f"{certain:.0%} of the words of {one.name} are certain: look at those first.")
+        sentences.append(f"Of {known.what}, {found.value:.0%} are right ({found.low:.0%} to {found.high:.0%}).")
     if corpus.passport["parallel"]:
         sentences.append("The lines are translations of each other, and were used as such.")
-    return Verdict(grade, f"{grade.capitalize()}: {right_}.", tuple(sentences), helps)
+    return sentences
+
+
+def _verdict(
+    stored: Stored,
+    corpus: Corpus,
+    known: Known,
+    scored: Mapping[str, Estimate],
+    sentences: tuple[str, ...],
+    helps: bool,
+) -> Verdict:
+    """Grade by the share of known words that are right, or, without any, by how far two beginnings agree."""
+    one, other = corpus.languages
+    if not stored.get_buffer("established"):
+        headline = f"Failed: a dictionary of {one.name} and {other.name} is not established."
+        do = "Give more text, texts on one subject, or some pairs of words with --seeds."
+        return Verdict("failed", headline, (*sentences, do), False)
+    agreement = scored["agreement"].value
+    if "found" in scored and known.sure:
+        share = scored["found"].value
+        grade, headline = GRADES[sum(share < bound for bound in BOUNDS)], f"{share:.0%} of known words are right"
+    else:
+        grade = "good" if agreement >= AGREE_WELL else "fair" if agreement >= AGREE_FAIRLY else "poor"
+        headline = f"two beginnings agree on {agreement:.0%} of frequent words; how many are right is not known"
+    return Verdict(grade, f"{grade.capitalize()}: {headline}.", sentences, helps)
