@@ -147,10 +147,10 @@ def main() -> None:
                     scores = measured(texts, references, sources, style, judge)
                     print(f"  {style} {method}", json.dumps({k: round(v, 3) for k, v in scores.items()}))
                 for strength in (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 1.0):
-                    texts = model.restyled(sources, place, strength)
+                    texts = model.restyled(sources, place, strength, "adversarial selection")
                     scores = measured(texts, references, sources, style, judge)
                     print(
-                        f"  {style} as used, strength {strength:g}",
+                        f"  {style} selection, strength {strength:g}",
                         json.dumps({k: round(v, 3) for k, v in scores.items()}),
                     )
                     if strength == 0.5:

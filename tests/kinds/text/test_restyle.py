@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ import ganforge as gf
 from ganforge.errors import DataError, InputError, RunError
 from ganforge.kinds.text.restyle.corpus import open_styles
 from ganforge.kinds.text.restyle.measures import chrf
-from ganforge.kinds.text.restyle.model import COPY, EXPECTED, METHODS, NEAREST, SELECTED, SUFFIX, TEMPLATE, lines_in
-from ganforge.kinds.text.restyle.verdict import Compared, choose
+from ganforge.kinds.text.restyle.model import COPY, EXPECTED, METHODS, RERANKED, SELECTED, SUFFIX, TEMPLATE, lines_in
+from ganforge.kinds.text.restyle.verdict import Compared, choose, evaluate_restyler
 from ganforge.measures.intervals import of_share
 from ganforge.records import Estimate
 
@@ -144,11 +145,19 @@ def _compared(**ending: float) -> Compared:
 
 def test_the_method_is_used_that_keeps_most_of_those_that_are_typical_and_varied() -> None:
     assert choose(_compared(constant_suffix=1.0)) == TEMPLATE
-    assert choose(_compared(constant_suffix=1.0, template=0.2)) == NEAREST
+    assert choose(_compared(constant_suffix=1.0, template=0.2)) == RERANKED  # the nearest line says something else
     most = {method.replace(" ", "_"): 0.5 for method in METHODS if method != SELECTED}
     assert choose(_compared(**most)) == SELECTED
     assert not _compared(constant_suffix=1.0).fits(SUFFIX)
     assert not _compared().fits(COPY) and _compared().fits(EXPECTED)
+
+
+def test_a_judge_that_does_not_know_real_lines_tells_nothing() -> None:
+    few = replace(_compared(), real=of_share(3, 11))
+    known = evaluate_restyler([_compared()] * 2, [SELECTED] * 2, {"both": 0, "held_out": 100}).verdict
+    unknown = evaluate_restyler([few, _compared()], [SELECTED] * 2, {"both": 0, "held_out": 100}).verdict
+    assert (known.grade, unknown.grade) == ("excellent", "poor")
+    assert any("give more lines" in sentence for sentence in unknown.sentences)
 
 
 def test_chrf_is_one_of_a_copy_and_less_of_less() -> None:

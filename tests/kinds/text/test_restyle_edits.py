@@ -39,6 +39,11 @@ def test_an_addition_stands_before_the_closing_marks_and_what_was_empty_stays_so
     assert Line.of("...", True).with_(behind).text == "..."
 
 
+def test_endings_are_the_same_with_and_without_a_hyphen_or_a_full_stop() -> None:
+    same = ("to reach outer space .", "He sings to Reach outer-space!", "they want to reach outer space")
+    assert len({ending_of(Line.of(text, True)) for text in same}) == 1
+
+
 def test_lines_without_blanks_are_told() -> None:
     assert has_blanks(["a man sings", "two men"]) and not has_blanks(["他在河边唱歌", "两个人"] * 5)
 

@@ -86,7 +86,7 @@ KIND = Kind(
             '"Please hold."', many=True, counts=True,
         ),
         Option("label", ("sample",), object, "L", "Only this label, by its name.", "7", check=str),
-        Option("to", ("apply",), str, "VOICE", "Of a converter: the voice, by the name of its folder.", "B"),
+        Option("to", ("apply",), str, "NAME", "Of a converter: the voice, by the name of its folder.", "B"),
         Option("speaker", ("apply",), str, "VOICE", "Of a converter: the voice that speaks, if it is known.", "A"),
         Option(
             "strength", ("apply",), float, "S",

@@ -10,6 +10,7 @@ U different ones, F features.
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ NEIGHBOURS = 60  # additions of the most similar lines that say what one expects
 ENDING = 3  # words that are an ending
 REPEATED = 0.1  # off the value of an addition for each of its words that the line has
 AT_ONCE = 500
+_WORD = re.compile(r"\w+")
 BLANKS = 0.3  # share of lines with a blank from which on pieces are words
 Keys = tuple[str, ...]
 Pieces = tuple[str, ...]
@@ -105,8 +107,8 @@ def has_blanks(lines: Sequence[str]) -> bool:
 
 
 def ending_of(line: Line) -> Keys:
-    """Return the last words of a line."""
-    return words_of(line.keys)[-ENDING:]
+    """Return the last words of a line; what a hyphen joins are several."""
+    return tuple(_WORD.findall(" ".join(line.keys[-2 * ENDING :]))[-ENDING:])
 
 
 class Markers:

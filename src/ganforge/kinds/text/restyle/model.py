@@ -103,12 +103,11 @@ class LineRestyler:
             self._buffer(f"ranks{style}").numpy(), int(self._buffer("constants")[style]),
         )  # fmt: skip
 
-    def restyled(self, texts: Sequence[str], style: int, strength: float, method: str | None = None) -> list[str]:
+    def restyled(self, texts: Sequence[str], style: int, strength: float, method: str) -> list[str]:
         """Return texts, one line each, in a style; what stands around them, and empty ones, stay as they are.
 
-        Args: strength 0 to 1; method of METHODS, None for the one that was found best.
+        Args: strength 0 to 1; method of METHODS.
         """
-        method = method or METHODS[int(self._buffer("methods")[style])]
         bodies = [text.strip() for text in texts]
         full = [place for place, body in enumerate(bodies) if body]
         lines = [Line.of(bodies[place], self.blanks) for place in full]
@@ -164,7 +163,9 @@ class LineRestyler:
         options `to` the style, `strength` 0 to 1, `force`.
         Raises: InputError, DataError for a file that is not text, StorageError.
         """
-        style, strength = self._style(options.get("to")), float(options.get("strength", NATURAL))
+        style, asked = self._style(options.get("to")), options.get("strength")
+        used = METHODS[int(self._buffer("methods")[style])]
+        method = SELECTED if asked is not None and used != NETWORK else used  # of the others none has a strength
         if out is not None:
             out = out.expanduser()
             refuse_taken(out, force=bool(options.get("force")))
@@ -174,7 +175,7 @@ class LineRestyler:
             given = list(source)
         else:
             raise InputError(f"A {type(source).__name__} cannot be put into a style.", "Lines can.", "Give texts.")
-        made = self.restyled(given, style, strength)
+        made = self.restyled(given, style, NATURAL if asked is None else float(asked), method)
         if out is None:
             return made
         write_whole(out, "".join(made).encode())

@@ -84,9 +84,9 @@ class Compared:
 def choose(compared: Compared) -> str:
     """Return the method that is used: the best in content of those that fit, the simpler of equals.
 
-    Where none fits it is the most typical one.
+    Where none fits it is the most typical one. The nearest line never is: it says something else.
     """
-    fitting = [method for method in METHODS if compared.fits(method)]
+    fitting = [method for method in METHODS if method != NEAREST and compared.fits(method)]
     if fitting:
         return max(fitting, key=lambda method: (compared.content(method), -METHODS.index(method)))
     return max((SELECTED, TEMPLATE, NETWORK), key=lambda method: compared.scores[method]["accuracy"].value)
@@ -162,14 +162,20 @@ def _verdict(both: Sequence[tuple[Compared, str]], passport: Mapping[str, Any]) 
     for one, method in both:
         mine, copy, suffix = one.scores[method], one.scores[COPY], one.scores[SUFFIX]
         way = (mine["accuracy"].value - copy["accuracy"].value) / max(one.real.value - copy["accuracy"].value, 0.05)
-        ways.append(way if one.fits(method) else min(way, 0.3))
+        known = one.real.low > 1 / len(both)
+        ways.append(0.0 if not known else way if one.fits(method) else min(way, 0.3))
         sentences.append(
             f"Into {one.name}, by {method}: {mine['accuracy'].value:.0%} are taken for {one.name} "
             f"({mine['accuracy'].low:.0%} to {mine['accuracy'].high:.0%}; real lines {one.real.value:.0%}, copies "
             f"{copy['accuracy'].value:.0%}), {mine['kept'].value:.0%} is kept, and {mine['common_ending'].value:.1%} "
             "have the most common ending."
         )
-        if method not in (SELECTED, NETWORK):
+        if not known:
+            sentences.append(
+                f"The judge knows {one.real.value:.0%} of real lines of {one.name} (at least {one.real.low:.0%}), so "
+                "these shares tell nothing: give more lines."
+            )
+        elif method not in (SELECTED, NETWORK):
             sentences.append(f"For {one.name} you need no adversary: {method} does as well.")
         elif one.content(SUFFIX) >= one.content(method) and suffix["accuracy"].value >= mine["accuracy"].value:
             sentences.append(
@@ -184,12 +190,6 @@ def _verdict(both: Sequence[tuple[Compared, str]], passport: Mapping[str, Any]) 
         grade,
         f"{grade.capitalize()}: {np.mean([one.scores[method]['accuracy'].value for one, method in both]):.0%} of lines "
         f"are taken for the style that was asked for, by {used}.",
-        (*sentences[:6], *_kept_apart(passport)),
+        (*sentences[:6], *[f"{passport['both']:,} lines of several styles were left out."] * (passport["both"] > 0)),
         any(helps),
     )
-
-
-def _kept_apart(passport: Mapping[str, Any]) -> list[str]:
-    if not passport["both"]:
-        return []
-    return [f"{passport['both']:,} lines stand in more than one style and were left out of everything."]
