@@ -51,7 +51,7 @@ class UnitRows:
         found = np.full((len(rows), self.length), self._pad, self._flat.dtype)
         place = np.arange(self.length)
         for first in range(0, len(rows), AT_ONCE):  # a million at once would take ten times the memory of the result
-            some = rows[first : first + AT_ONCE]
+            some = rows[first : first + AT_ONCE].astype(np.int64)
             starts = np.where(some > 0, self._ends[some - 1], 0)[:, None]
             inside = place < self._ends[some, None] - starts
             found[first : first + AT_ONCE][inside] = self._flat[(starts + place)[inside]]
