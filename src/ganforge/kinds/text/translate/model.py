@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from ganforge.contracts import Observer
 from ganforge.core.files import refuse_taken, write_whole
@@ -62,10 +62,6 @@ class Stored(nn.Module):
 
     def translations(self, side: int) -> Translations:
         return Translations(self.get_buffer(f"words_{side}").numpy(), self.get_buffer(f"scores_{side}").numpy())
-
-    def forward(self, words: Tensor) -> Tensor:
-        """Return the best translations (B,) of words (B,) of the first language."""
-        return self.get_buffer("words_0")[words, 0]
 
 
 class Described(Section):
