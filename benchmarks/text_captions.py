@@ -28,6 +28,8 @@ from ganforge.kinds.text.reading import open_texts
 from ganforge.measures.intervals import values_of
 from ganforge.run import Run
 
+NETWORKS = 3  # that judge, because one alone moves by .01 from seed to seed
+
 
 def resplit(files: Sequence[Path], folder: Path) -> tuple[Path, Path]:
     """Write train.txt and test.txt, by the position of lines."""
@@ -70,7 +72,7 @@ def judge(train: Path, test: Path, place: Path, seed: int, minutes: float, judge
     job = task_of(recipe).open(recipe, lambda *event, **content: None)
     writer = job.read_product(Run(place).model)
     lines = open_texts(str(test), example="line").whole
-    found = compare_texts(job, writer, lines, judged)
+    found = compare_texts(job, writer, lines, judged, networks=NETWORKS)
     begun = time.process_time()
     gf.sample(place, 10_000, place / "new.txt", force=True)
     print(

@@ -30,7 +30,8 @@ def tell_result(trained: TrainedRun, console: Console) -> None:
     console.print()
     tables.print_verdict(trained.verdict, console)
     tables.say_path("Report  ", folder / "report.html", console)
-    tables.say_path("Samples ", folder / "samples", console)
+    if (folder / "samples").is_dir():  # of texts the report has them
+        tables.say_path("Samples ", folder / "samples", console)
     console.print()
     steps = _next_steps(Run(folder), name) | {f"ganforge evaluate {name}": "every measure, and what it means"}
     tables.print_next(steps, console)

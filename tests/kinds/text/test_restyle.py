@@ -99,15 +99,18 @@ def test_a_line_number_is_held_out_in_every_style_and_no_text_is_on_both_sides(t
     assert 0.15 < len(found.judged) / (len(found.judged) + len(found.train)) < 0.35
 
 
-@pytest.mark.parametrize("fault", ["one style", "the same lines", "few lines"])
+@pytest.mark.parametrize("fault", ["one style", "the same lines", "few lines", "no words"])
 def test_styles_that_cannot_be_learned_are_refused(tmp_path: Path, fault: str) -> None:
     folder = write_styles(tmp_path / "styles")
     if fault == "one style":
         (folder / "plain.txt").unlink()
     elif fault == "the same lines":
         shutil.copy(folder / "plain.txt", folder / "romantic.txt")
-    else:
+    elif fault == "few lines":
         (folder / "plain.txt").write_text("\n".join(plain_lines(12, 0)))
+    else:
+        for place, file in enumerate(sorted(folder.iterdir())):
+            file.write_text("\n".join("?!"[place] * n for n in range(1, 80)))
     with pytest.raises(DataError) as caught:
         open_styles(str(folder), None, {})
     assert caught.value.why and caught.value.do

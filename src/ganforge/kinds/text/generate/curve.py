@@ -106,25 +106,26 @@ class Judges:
         }
         return Point(name, {key: scores[key] for key in MEANINGS}, lost, texts)
 
-    def beyond(self, mine: Point, curve: Sequence[Point], *, network: bool = False) -> Estimate:
+    def beyond(self, mine: Point, curve: Sequence[Point], networks: int = 0) -> Estimate:
         """Return how much more surprised a model of `mine` is than one of texts on the curve that are as likely.
 
         In nats a unit, below 0 where `mine` is better; the interval is that of the scored texts. On the curve the
-        surprise is interpolated by the logarithm of the forward perplexity. Args: network whether the models are
-        small networks instead of n-grams.
+        surprise is interpolated by the logarithm of the forward perplexity. Args: networks how many small ones
+        judge, by their mean; 0 for n-grams.
         """
         places = sorted(curve, key=_likely)
         at = float(np.interp(_likely(mine), [_likely(one) for one in places], np.arange(len(places))))
         low, high = places[int(at)], places[min(int(at) + 1, len(places) - 1)]
-        sides = [self._network_lost(one) if network else one.lost for one in (mine, low, high)]
+        sides = [self._network_lost(one, networks) if networks else one.lost for one in (mine, low, high)]
         counts = np.array([len(text) + 1 - int((text == UNKNOWN).sum()) for text in self.scored])
         share = at - int(at)
         return _ratio(sides[0] - (1 - share) * sides[1] - share * sides[2], counts)
 
-    def _network_lost(self, one: Point) -> Shares:
+    def _network_lost(self, one: Point, count: int) -> Shares:
         most = max(500, MOST_WEIGHED // self.size)
-        network = fit_small_network(one.texts[:most], self.size, self.longest)
-        return surprise_of(network, self.scored, unscored=UNKNOWN)[0]
+        networks = [fit_small_network(one.texts[:most], self.size, self.longest, seed) for seed in range(count)]
+        every = [surprise_of(network, self.scored, unscored=UNKNOWN)[0] for network in networks]
+        return np.asarray(np.mean(every, axis=0), np.float64)
 
 
 def _likely(one: Point) -> float:

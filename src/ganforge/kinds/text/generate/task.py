@@ -30,7 +30,7 @@ from ganforge.kinds.text.networks import Ids, LanguageModel, surprise_of
 from ganforge.kinds.text.ngram import Ngrams
 from ganforge.kinds.text.reading import Lines, Texts, open_texts, refuse_unused
 from ganforge.kinds.text.units import choose_units
-from ganforge.measures.intervals import Estimate, with_ends
+from ganforge.measures.intervals import Estimate, certainly_lower, with_ends
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Page
@@ -216,17 +216,20 @@ class GenerateJob(Job):
         return self._drawn(writer, temperature, guide, f"text/round {number} {temperature}")
 
     def _choose(self, writer: Writer) -> None:
-        """Choose the strength and temperature whose texts have the lowest reverse perplexity."""
-        chosen, lowest = self._units(self._held_out(0)), np.inf
+        """Choose the temperature of the lowest reverse perplexity, and the guide if that is certainly lower with it."""
+        chosen, size = self._units(self._held_out(0)), self.recipe.section(Writing).size
+        best: list[tuple[float, float, NDArray[np.float64]]] = []
         for strength in (0.0, 1.0) if writer.guides.any() else (0.0,):
+            losses = []
             for temperature in CHOICES:
                 guide = writer.guide(temperature, strength, self.vocabulary.most)
                 drawn = self._drawn(writer, temperature, guide, f"text/choice {strength} {temperature}", MOST_JUDGED)
-                surprise = Ngrams.fit(drawn, self.recipe.section(Writing).size).surprise(chosen, UNKNOWN)[0].sum()
-                if surprise < lowest:
-                    lowest, best = surprise, (strength, temperature)
-        writer.strength.fill_(best[0])
-        writer.temperature.fill_(best[1])
+                losses.append(Ngrams.fit(drawn, size).surprise(chosen, UNKNOWN)[0])
+            place = int(np.argmin([lost.sum() for lost in losses]))
+            best.append((strength, CHOICES[place], losses[place]))
+        strength, temperature, _ = best[-1] if certainly_lower(best[-1][2], best[0][2]) else best[0]
+        writer.strength.fill_(strength)
+        writer.temperature.fill_(temperature)
 
     def drawn_at(
         self, writer: Writer, strength: float, temperatures: Sequence[float], most: int = MOST_JUDGED
@@ -267,10 +270,13 @@ def name_of(strength: float, temperature: float) -> str:
     return f"{'guided' if strength else 'plain'} {temperature:g}"
 
 
-def compare_texts(job: GenerateJob, writer: Writer, held_out: Lines, most: int = MOST_JUDGED) -> Compared:
+def compare_texts(
+    job: GenerateJob, writer: Writer, held_out: Lines, most: int = MOST_JUDGED, networks: int = 1
+) -> Compared:
     """Measure a writer beside its rivals.
 
-    Args: held_out texts that neither trained nor chose anything; most texts of a point of the curve.
+    Args: held_out texts that neither trained nor chose anything; most texts of a point of the curve;
+        networks how many judge, beside n-grams.
     """
     judges, real, seed = job.judges(held_out), job._real(), job.recipe.seed
     plain, guided = job.drawn_at(writer, 0.0, TEMPERATURES, most), job.drawn_at(writer, 1.0, GUIDED_AT, most)
@@ -282,7 +288,7 @@ def compare_texts(job: GenerateJob, writer: Writer, held_out: Lines, most: int =
     curve, first = [points[name] for name in plain], points.get(name_of(1.0, GUIDED[0]))
     gains = {} if first is None else {
         "n-grams": judges.beyond(first, curve),
-        "small networks": judges.beyond(first, curve, network=True),
+        "small networks": judges.beyond(first, curve, networks),
     }  # fmt: skip
     return Compared(
         mine=points[name_of(strength, round(temperature, 2))],

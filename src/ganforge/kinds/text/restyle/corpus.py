@@ -100,6 +100,12 @@ def open_styles(source: str, label: str | None, options: Mapping[str, Any]) -> S
             )
         if count < ENOUGH:
             notes.append(f"{count:,} texts of {name}: {ENOUGH:,} or more tell what a style is.")
+    if not any(sign.isalnum() for line in train[:1_000] for sign in line):
+        raise DataError(
+            f"{source!r} holds no words.",
+            "No sign is a letter or a digit, and lines are compared by words.",
+            "Give text.",
+        )
     units, why = choose_units(train, options.get("unit"), MOST_PIECES)
     rows = UnitRows(train, units, 3)
     length, cut = choose_length(rows.lengths, MOST_UNITS)

@@ -159,7 +159,7 @@ class Edits:
         markers, foreign = Markers(keys, other_keys), Markers(other_keys, keys)
         found: list[tuple[Addition, int]] = []
         swaps: dict[Keys, Counter[Pieces]] = defaultdict(Counter)
-        longest = LONGEST if any(" " in piece for piece in own[0].pieces) else 2 * LONGEST
+        longest = LONGEST if any(" " in piece for line in own for piece in line.pieces) else 2 * LONGEST
         contexts: list[csr_matrix] = []
         for place in range(len(own)):
             if alike[place] >= LIKE:

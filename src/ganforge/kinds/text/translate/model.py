@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from ganforge.contracts import Observer
 from ganforge.core.files import refuse_taken, write_whole
@@ -66,10 +66,6 @@ class Stored(nn.Module):
     def translations(self, side: int) -> Translations:
         return Translations(self.get_buffer(f"words_{side}").numpy(), self.get_buffer(f"scores_{side}").numpy())
 
-    def forward(self, words: Tensor) -> Tensor:
-        """Return the best translations (B,) of words (B,) of the first language."""
-        return self.get_buffer("words_0")[words, 0]
-
 
 class Described(Section):
     """What model.json says of a dictionary."""
@@ -80,6 +76,8 @@ class Described(Section):
 
     def stored(self) -> Stored:
         """Build what model.safetensors must hold. Raises: ValueError for words that are not a dictionary's."""
+        if self.languages[0] == self.languages[1]:
+            raise ValueError("its languages have one name")
         for words in self.words:
             if not BEST <= len(words) <= MOST_WORDS or len(set(words)) != len(words):
                 raise ValueError(f"it has {len(words)} words, or one twice")

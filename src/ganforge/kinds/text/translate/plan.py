@@ -31,7 +31,7 @@ from ganforge.recipe import Network, Optimiser, Recipe, Size, TaskSection
 
 WIDTHS: dict[Size, int] = {"tiny": 16, "small": 128, "medium": 128, "base": 256, "large": 256}
 ROTATIONS = "rotations"
-DIMENSIONS, RESTARTS, FREQUENT, RATE = 60, 4, 1_000, 1.5
+DIMENSIONS, RESTARTS, FREQUENT, RATE = 60, 4, 1_000, 4.0
 BATCH, STEPS = 256, 1_500
 GAMMA = 1.0
 TRAIT_WEIGHT = 0.5  # of traits beside coordinates of unit variance
@@ -46,7 +46,7 @@ PACE = Pace(
     looks="looks",
     seconds_per_look=0.5,
     steady_rate=10_000.0,
-    half_life_share=0.001,
+    half_life_share=0.01,
     most_steps=100,
     marks=lambda seconds: (0.0, 0.25, 0.5, 0.75, 1.0),
     why_marks="few: whether two languages match is known after the last step",
@@ -61,7 +61,7 @@ class Translating(TaskSection):
     dimensions: Annotated[int, Field(ge=2, le=200)] = DIMENSIONS  # of the vectors that the adversary rotates
     frequent: Annotated[int, Field(ge=10, le=20_000)] = FREQUENT  # words of either language that it sees
     restarts: Annotated[int, Field(ge=1, le=64)] = RESTARTS  # rotations that learn at once, each from another beginning
-    rate: Annotated[float, Field(gt=0)] = RATE  # of the rotations' steps; it falls to 0
+    rate: Annotated[float, Field(gt=0, le=8)] = RATE  # of the rotations' steps, which falls to 0; at 10 they leave them
 
 
 def initial_rotations(recipe: Recipe) -> Rotations:
@@ -120,7 +120,7 @@ def plan_dictionary(draft: Draft, corpus: Corpus, tell: Tell) -> Recipe:
         raise RecipeError(f"There is no network {name!r}.", f"This task has {ROTATIONS!r} alone.", "Leave it out.")
     inputs = chosen.dimensions + corpus.languages[0].places.shape[1]
     shape = ((inputs,), f"{chosen.dimensions} coordinates, and traits: how frequent, how long, where in a line")
-    choose_data(draft, "text", shape, corpus.sha256, label_names=(names, "the two texts"))
+    choose_data(draft, "text", shape, corpus.sha256, label_names=(names, _what_is_known(corpus)))
     choose_compute(draft)
     size = draft.request.size or "small"
     draft.choose(Network, name=(ROTATIONS, "what is near stays near: two languages differ by a rotation"),
@@ -144,6 +144,13 @@ def plan_dictionary(draft: Draft, corpus: Corpus, tell: Tell) -> Recipe:
     choose_pieces(draft, feed, build=build_game)
     choose_length(draft, PACE, _span(draft, feed))
     return draft.recipe()
+
+
+def _what_is_known(corpus: Corpus) -> str:
+    """Return what the plan says of the two texts."""
+    lines = "their lines are translations" if corpus.passport["parallel"] else "their lines are not translations"
+    known = ", ".join(f"{len(pairs):,} pairs from {name}" for name, pairs in corpus.known.items())
+    return f"the two texts: {lines}; {known or 'no pair of words is known'}"
 
 
 def _span(draft: Draft, feed: TensorFeed) -> Span:
