@@ -76,6 +76,8 @@ class Described(Section):
 
     def stored(self) -> Stored:
         """Build what model.safetensors must hold. Raises: ValueError for words that are not a dictionary's."""
+        if self.languages[0] == self.languages[1]:
+            raise ValueError("its languages have one name")
         for words in self.words:
             if not BEST <= len(words) <= MOST_WORDS or len(set(words)) != len(words):
                 raise ValueError(f"it has {len(words)} words, or one twice")
