@@ -15,15 +15,16 @@ from ganforge.contracts import Feed, Game, Observer
 from ganforge.core.device import THREADS, survey_machine
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.engine.profile import StepCost, cost_of_step
-from ganforge.errors import Interrupted
+from ganforge.errors import Interrupted, RecipeError
 from ganforge.objectives import OBJECTIVES
-from ganforge.planning.draft import Choice, Draft
+from ganforge.planning.draft import ASKED, Choice, Draft
 from ganforge.recipe import Average, Compute, Length, Optimiser, Recipe, Records
 from ganforge.records import Record
 
 TIMED_STEPS, TIMED_STRETCHES = 10, 4  # steps in a timed stretch; stretches, besides the one that warms up
 MOST_RECORDS = 2_000.0  # in a run whose examples were given, however long
 MOST_TIMING_SECONDS = 4.0  # per candidate, on a machine that is slow or busy
+ANY_DATA = 256  # examples of a batch that any data may have: of some, each draw is another part of an example
 
 
 def steps_per_record(examples: int, batch: int, rate: float | None, steady_rate: float) -> int:
@@ -45,11 +46,24 @@ class _Rates(Observer):
         self.seen.append(record["examples_per_second"])
 
 
+def refuse_large_batch(recipe: Recipe, feed: Feed) -> None:
+    """Refuse a batch of more examples than there are, which only takes memory. Raises: RecipeError."""
+    batch, count = recipe.optimiser.batch_size, len(feed)
+    if batch > max(count, ANY_DATA) and recipe.reasons.get("optimiser.batch_size") == ASKED:
+        raise RecipeError(
+            f"optimiser.batch_size is {batch:,}, and there are {count:,} examples to learn from.",
+            "A larger batch shows the same ones again in one step, and needs memory for all of them.",
+            f"Use at most --set optimiser.batch_size={max(count, ANY_DATA)}, or leave it to the plan.",
+        )
+
+
 def measure_rate(recipe: Recipe, feed: Feed, steps: int = TIMED_STEPS, *, build: Callable[[Recipe], Game]) -> float:
     """Measure examples per second of real training steps on this machine: the median of a few short runs of `steps`.
 
-    The first run only warms up: it chooses kernels and allocates memory.
+    The first run only warms up: it chooses kernels and allocates memory. Raises: RecipeError for a batch of more
+    examples than there are.
     """
+    refuse_large_batch(recipe, feed)
     batch, rates = recipe.optimiser.batch_size, _Rates([])
     settings = FitSettings(
         seed=recipe.seed,
@@ -143,8 +157,9 @@ def choose_pieces(draft: Draft, feed: Feed, *, build: Callable[[Recipe], Game]) 
 
     The cost of a step is counted, not timed, so that the same command gives the same pieces on a busy machine.
     Pinned pieces or threads are kept, and examples that an objective ties together stay in
-    one piece. Args: build the game of a recipe, of which one step is played.
+    one piece. Args: build the game of a recipe, of which one step is played. Raises: RecipeError as `measure_rate`.
     """
+    refuse_large_batch(draft.recipe(), feed)
     compute, batch = draft[Compute], draft[Optimiser].batch_size
     if compute.device != "cpu" or THREADS == 1 or {"compute.pieces", "compute.threads"} & set(draft.pinned):
         return

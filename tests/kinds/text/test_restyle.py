@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import ganforge as gf
-from ganforge.errors import DataError, InputError, RunError
+from ganforge.errors import DataError, InputError, RecipeError, RunError
+from ganforge.kinds.text.formats import Notes
 from ganforge.kinds.text.restyle.corpus import open_styles
 from ganforge.kinds.text.restyle.measures import chrf
 from ganforge.kinds.text.restyle.model import COPY, EXPECTED, METHODS, RERANKED, SELECTED, SUFFIX, TEMPLATE, lines_in
@@ -38,7 +39,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_lines_come_back_in_their_order_with_their_ends_and_their_case(run: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_bytes(GIVEN.encode())
     gf.apply(run, tmp_path / "mine.txt", out=tmp_path / "out.txt", to="romantic")
-    before, after = (lines_in(tmp_path / name) for name in ("mine.txt", "out.txt"))
+    before, after = (lines_in(tmp_path / name, Notes()) for name in ("mine.txt", "out.txt"))
     assert [line[len(line.rstrip()) :] for line in after] == [line[len(line.rstrip()) :] for line in before]
     assert after[1] == "\r\n" and after[3] == "?\n"
     assert after[0].startswith("The Old Captain sings at home ") and after[2].startswith("  a dog runs in the park ")
@@ -59,15 +60,26 @@ def test_a_style_must_be_named_and_known(run: Path, options: dict[str, str], sai
         gf.apply(run, ["a man sings"], **options)
 
 
+def test_what_is_no_text_is_not_written_and_words_are_of_dictionaries(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be written"):
+        gf.apply(run, ["a man sings"], out=tmp_path / "out.pdf", to="romantic")
+    with pytest.raises(InputError, match="--word man was given"):
+        gf.apply(run, word="man", to="romantic")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_that_is_not_text_is_refused_and_foreign_bytes_are_read(run: Path, tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\x89PNG\0\0")
     for path in (tmp_path / "binary", tmp_path, tmp_path / "nothing"):
         with pytest.raises(DataError):
             gf.apply(run, path, to="romantic")
     (tmp_path / "old.txt").write_bytes("été\n".encode("cp1252"))
-    assert lines_in(tmp_path / "old.txt") == ["été\n"]
+    assert lines_in(tmp_path / "old.txt", Notes()) == ["été\n"]
+    (tmp_path / "chinese.txt").write_bytes("今天天气很好我们去公园\n".encode("gb18030"))
+    with pytest.raises(DataError, match="its encoding is not known"):
+        gf.apply(run, tmp_path / "chinese.txt", to="romantic")
     (tmp_path / "wide.txt").write_bytes("été\r\nhiver".encode("utf-16"))
-    assert lines_in(tmp_path / "wide.txt") == ["été\r\n", "hiver"]
+    assert lines_in(tmp_path / "wide.txt", Notes()) == ["été\r\n", "hiver"]
 
 
 def test_what_stands_in_both_styles_is_left_out_and_told(tmp_path: Path) -> None:
@@ -102,6 +114,20 @@ def test_styles_that_cannot_be_learned_are_refused(tmp_path: Path, fault: str) -
     with pytest.raises(DataError) as caught:
         open_styles(str(folder), None, {})
     assert caught.value.why and caught.value.do
+    assert ("stand on both sides" in caught.value.what) == (fault == "the same lines")
+
+
+def test_an_empty_style_is_named(tmp_path: Path) -> None:
+    (write_styles(tmp_path / "styles") / "plain.txt").write_text("\n")
+    with pytest.raises(DataError, match=r"no text in 'plain\.txt'"):
+        open_styles(str(tmp_path / "styles"), None, {})
+
+
+def test_a_width_that_cannot_be_halved_and_options_of_other_tasks_are_refused(tmp_path: Path) -> None:
+    styles = write_styles(tmp_path / "styles")
+    for asked, said in (({"settings": {"network.width": "3"}}, "even number"), ({"seeds": "x"}, "--seeds x was given")):
+        with pytest.raises(RecipeError, match=said):
+            gf.plan(styles, task="restyle", size="tiny", examples=64, **asked)
 
 
 def test_one_style_of_a_thousand_is_told(tmp_path: Path) -> None:

@@ -180,6 +180,19 @@ def test_a_damaged_model_is_refused_in_words(run: Path, tmp_path: Path) -> None:
             load_writer(folder)
 
 
+@pytest.mark.parametrize("setting", ["text.size=10", "text.size=100000", "text.units=characters"])
+def test_settings_that_follow_from_the_text_cannot_be_set(setting: str) -> None:
+    name, value = setting.split("=")
+    with pytest.raises(RecipeError, match="It follows from the data"):
+        gf.plan(LINES, task="generate", size="tiny", examples=100, settings={name: value})
+
+
+def test_more_texts_than_can_be_counted_are_refused(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be drawn"):
+        gf.sample(run, 10**20, tmp_path / "new.txt")
+    assert not list(tmp_path.iterdir())
+
+
 def test_too_few_texts_to_judge_with_are_refused_in_words() -> None:
     with pytest.raises(DataError, match="could be held out"):
         gf.plan(texts(30, ["road"]) * 4, task="generate", size="tiny", examples=100)

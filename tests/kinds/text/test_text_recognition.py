@@ -33,6 +33,8 @@ def kind_of(source: object) -> str:
         ("a.TXT", PROSE, "text"),
         ("a.txt", ["John Smith", "Ann Lee", "Bob"], "text"),
         ("a.txt", ["今天天气很好。", "我们去公园。"], "text"),
+        ("a.txt", [f"猫坐在窗台上{'啊' * number}。" for number in range(30)], "text"),
+        ("a.txt", ["🎉" * number for number in range(1, 30)], "text"),
         ("a.txt", ["नमस्ते दुनिया", "आप कैसे हैं"], "text"),
         ("a.txt", ["CC(=O)Oc1ccccc1C(=O)O", "CN1C=NC2=C1C(=O)N"], "text"),
         ("a.txt", [f"{number} + {number} = {2 * number} apples in the basket" for number in range(30)], "text"),

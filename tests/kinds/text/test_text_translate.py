@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 import ganforge as gf
-from ganforge.errors import DataError, InputError
+from ganforge.errors import DataError, InputError, RecipeError
 from ganforge.kinds.text.reading import open_texts
 from ganforge.kinds.text.translate.corpus import Corpus, in_parallel, open_corpus
 from ganforge.kinds.text.translate.dictionary import best_pairs, csls, procrustes, self_learning, translations
@@ -198,16 +199,44 @@ def test_pairs_that_are_given_are_used_and_too_few_are_refused(tmp_path: Path) -
     (tmp_path / "few.txt").write_text("dog chien\ncat chat\n")
     with pytest.raises(DataError, match="0 pairs of words"):
         open_corpus(str(source), None, None, str(tmp_path / "few.txt"))
-    with pytest.raises(DataError, match="cannot be read"):
-        open_corpus(str(source), None, None, str(tmp_path / "missing.txt"))
+    (tmp_path / "turned.tsv").write_text("\n".join(f"{cipher(word)}\t{word}" for word in words[:40]))
+    with pytest.raises(DataError, match="Exchange its columns"):
+        open_corpus(str(source), None, None, str(tmp_path / "turned.tsv"))
+    (tmp_path / "long.tsv").write_text("x" * 200_000 + "\ty\n")
+    for name in ("missing.txt", "long.tsv"):
+        with pytest.raises(DataError, match="cannot be read"):
+            open_corpus(str(source), None, None, str(tmp_path / name))
 
 
 @pytest.mark.parametrize("names", [("one.txt",), ("one.txt", "two.txt", "three.txt")])
 def test_one_or_three_languages_are_refused(names: tuple[str, ...], tmp_path: Path) -> None:
     for place, name in enumerate(names):
         (tmp_path / name).write_text("\n".join(lines(100, place)))
-    with pytest.raises(DataError, match="languages"):
+    with pytest.raises(DataError, match="language"):
         open_corpus(str(tmp_path), None, None, None)
+
+
+def test_an_empty_file_is_named_and_one_language_twice_is_asked_about(tmp_path: Path) -> None:
+    (tmp_path / "en.txt").write_text("\n".join(lines(500, 0)))
+    (tmp_path / "fr.txt").touch()
+    with pytest.raises(DataError, match=r"no text in 'fr\.txt'"):
+        open_corpus(str(tmp_path), None, None, None)
+    (tmp_path / "fr.txt").write_text("\n".join(lines(500, 0)))
+    assert "one language?" in open_corpus(str(tmp_path), None, None, None).passport["warnings"][-1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"settings": {"translate.dimensions": "200"}}, "the vectors have"),
+        ({"settings": {"network.name": "mlp"}}, "'rotations' alone"),
+        ({"unit": "words"}, "--unit words was given"),
+        ({"example": "line"}, "--example line was given"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(tmp_path: Path, asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(RecipeError, match=said):
+        gf.plan(write_languages(tmp_path / "two"), task="translate", size="tiny", examples=256, **asked)
 
 
 def test_a_text_without_words_is_refused(tmp_path: Path) -> None:
@@ -224,7 +253,7 @@ def test_words_of_either_language_are_translated_with_scores_and_certainty(run: 
     word = lines(10, 0)[0].split()[0]
     table = gf.apply(run, word=word)
     assert table["translation"][0] == cipher(word) and len(table) == 5
-    assert table["score"].is_monotonic_decreasing and table["certain"].all()
+    assert table["score"].is_monotonic_decreasing and table["certain"].tolist() == [True] + [False] * 4
     assert gf.apply(run, word=cipher(word).upper())["translation"][0] == word
 
 
@@ -246,11 +275,24 @@ def test_a_list_gets_a_row_for_each_word_and_a_text_is_translated_word_by_word(r
         (None, {"word": "ao000", "to": "german"}, "no language"),
         (None, {}, "No words"),
         (["a"], {"out": "translated.pdf"}, "cannot be written"),
+        (None, {"word": " "}, "no word in it"),
+        (None, {"word": "two words"}, "Use: ganforge apply RUN text.txt"),
+        (["nonsense", ""], {"out": "translated.txt"}, "No word of it"),
+        ([], {"out": "translated.txt"}, "No word of it"),
+        (["a"], {"strength": 0.5}, "--strength 0.5 was given"),
+        ("nothing.txt", {"out": "translated.txt"}, "cannot be read: No such file"),
     ],
 )
 def test_what_cannot_be_translated_is_refused(run: Path, source: object, options: dict[str, str], words: str) -> None:
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=words) as refused:
         gf.apply(run, source, **options)
+    assert len(str(refused.value)) < 400  # not all words that it knows
+
+
+def test_a_word_of_the_language_that_is_asked_for_is_told(run: Path) -> None:
+    word = lines(10, 0)[0].split()[0]
+    with pytest.raises(InputError, match=r"is a word of 'one' itself.*Use --to two"):
+        gf.apply(run, word=word, to="one")
 
 
 def test_the_verdict_counts_known_words_and_says_whether_the_adversary_helps(run: Path) -> None:

@@ -94,7 +94,7 @@ def _is_text(path: Path) -> bool:
     if sum(sign.isdecimal() or sign in "+-.,;:" for sign in signs) >= DIGITS * len(signs):  # of an empty file too
         return False
     numbers = [tuple(map(_is_number, line.split())) for line in lines[1:]]  # of each word; about half make rows
-    if _mostly(numbers, lambda usual: len(usual) <= 1 + 2 * sum(usual)):
+    if _mostly(numbers, lambda usual: any(usual) and len(usual) <= 1 + 2 * sum(usual)):
         return False
     words, commas = sum(len(line.split()) for line in lines), sum(line.count(",") for line in lines)
     if words > CELL * (commas + len(lines)):

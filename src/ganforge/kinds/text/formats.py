@@ -23,6 +23,7 @@ MOST_BYTES = 2**16  # of an example: the rest is cut off
 MOST_ROW = 2**24  # bytes of a line of .jsonl, .csv and .tsv, which may hold much besides
 HEAD = 200  # rows that the columns are found in
 HIGH_SHARE = 1 / 3  # of the bytes of lines that are not UTF-8, above which they are not Windows-1252 either
+TELLING = 20  # bytes of lines that are not UTF-8, below which their share says nothing
 TEXT_NAMES = ("text", "sentence", "caption", "review", "comment", "content", "document", "message", "body")
 LABEL_NAMES = ("label", "labels", "class", "category", "style", "sentiment")
 PROSE = 20  # characters that values of a column of prose have on average
@@ -79,7 +80,7 @@ def records_of(path: Path, asked: Columns, notes: Notes) -> Iterator[Record]:
             yield Record(number, b"" if not line.strip() or line.decode(errors="ignore").isspace() else line)
     except DAMAGED as error:
         raise DataError(
-            f"{str(path)!r} cannot be read: {error}.", "It may be damaged.", "Give another file."
+            f"{str(path)!r} cannot be read: {str(error).rstrip('.')}.", "It may be damaged.", "Give another file."
         ) from error
 
 
@@ -110,7 +111,7 @@ def lines_of(path: Path, notes: Notes, most: int) -> Iterator[bytes]:
                 )  # fmt: skip
             if line.endswith(b"\r"):
                 notes.note("Lines that end with CR LF", path, number)
-            yield _utf8(line.removesuffix(b"\r"), path, number, notes)
+            yield as_utf8(line.removesuffix(b"\r"), path, number, notes)
 
 
 _MARKS = {
@@ -131,7 +132,8 @@ def _split(blocks: Iterator[bytes], end: bytes, most: int) -> Iterator[bytes]:
         yield rest
 
 
-def _utf8(line: bytes, path: Path, number: int, notes: Notes) -> bytes:
+def as_utf8(line: bytes, path: Path, number: int, notes: Notes) -> bytes:
+    """Return a line in UTF-8: one that is not is taken for Windows-1252, and counted."""
     if line.isascii():
         return line
     try:
@@ -151,7 +153,7 @@ def _utf8(line: bytes, path: Path, number: int, notes: Notes) -> bytes:
 
 def refuse_other_encodings(notes: Notes, source: str) -> None:
     """Refuse text whose lines are neither UTF-8 nor likely to be Windows-1252. Raises: DataError."""
-    if notes.high > HIGH_SHARE * notes.foreign:
+    if notes.foreign >= TELLING and notes.high > HIGH_SHARE * notes.foreign:
         raise DataError(
             f"{source!r} is not UTF-8 ({notes.first[FOREIGN]}).",
             "Most of its letters are not ASCII, so it is not Windows-1252 either: its encoding is not known.",

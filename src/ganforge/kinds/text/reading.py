@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ganforge.core.cache import kept_or_filled
 from ganforge.core.conversion import Sought, list_files
 from ganforge.core.files import read_json_file
-from ganforge.errors import DataError
+from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.text import BUILT_IN, COLUMNS, PLAIN
 from ganforge.kinds.text.docstrings import docstrings
 from ganforge.kinds.text.formats import BLOCK, MOST_BYTES, Columns, Notes, Record, records_of, refuse_other_encodings
@@ -162,6 +162,13 @@ def open_texts(
     digest = hashlib.sha256(whole.digest.encode())
     digest.update(json.dumps(names).encode() + (b"" if whole.labels is None else whole.labels.tobytes()))
     return Texts(train, held_out, whole, names, passport, digest.hexdigest())
+
+
+def refuse_unused(options: Mapping[str, Any], **unused: str) -> None:
+    """Refuse options of other tasks on text. Args: unused why each is. Raises: RecipeError."""
+    for name, why in unused.items():
+        if options.get(name) is not None:
+            raise RecipeError(f"--{name} {options[name]} was given.", why, "Leave it out.")
 
 
 # ---- which files, and their labels -----------------------------------------------------------------------------------

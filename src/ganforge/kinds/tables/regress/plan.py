@@ -11,7 +11,7 @@ from ganforge.contracts import Game, Task, Tell
 from ganforge.errors import RecipeError, did_you_mean
 from ganforge.kinds.tables.regress.model import REGRESSORS, build_game, build_regressor
 from ganforge.kinds.tables.regress.numeric import NumericTable, with_ones
-from ganforge.planning.compute import WHOLE, measure_rate
+from ganforge.planning.compute import WHOLE, measure_rate, refuse_large_batch
 from ganforge.planning.draft import ASKED, Draft, choose_data
 from ganforge.planning.game import choose_optimiser, refuse_unbuildable
 from ganforge.recipe import Average, Compute, Length, Network, Optimiser, Recipe, Records, Request
@@ -173,6 +173,7 @@ def _choose_curve(draft: Draft, table: NumericTable) -> tuple[int, str]:
 
 def _choose_length(draft: Draft, table: NumericTable, examples: int, why: str, tell: Tell) -> None:
     """Choose length and records. Args: examples that the network needs, and why, if nothing was asked for."""
+    refuse_large_batch(draft.recipe(), table.feed())
     rate = seconds = None
     needed, batch = examples, draft[Optimiser].batch_size
     if draft.request.examples:

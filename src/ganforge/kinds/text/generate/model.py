@@ -32,6 +32,7 @@ from ganforge.recipe import Data, Network
 GUIDED = (0.8, 1.0)  # temperatures at which a guide is learned; between them their weights are mixed
 BLOCK = 500  # texts drawn at once: another number would give other texts for the same seed
 ENDINGS = (".txt", ".jsonl", ".csv")
+MOST_DRAWN = 10**9  # texts at once
 MOST_TRIES = 200  # texts that are drawn for one that holds a word
 NEXT_STEPS = {
     "sample RUN -n 100 --out new.txt": "new texts",
@@ -116,8 +117,8 @@ class TextModel:
 
     def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> TextSamples:
         """Sample texts. Args: asked: temperature, strength, prompt, label, contains. Raises: InputError."""
-        if count < 1:
-            raise InputError(f"{count} texts cannot be drawn.", "It must be a whole number from 1 on.")
+        if not 1 <= count <= MOST_DRAWN:
+            raise InputError(f"{count} texts cannot be drawn.", f"It is a whole number from 1 to {MOST_DRAWN:,}.")
         usual = Asked(round(float(self.writer.temperature), 2), float(self.writer.strength))
         temperature, strength = asked.get("temperature", usual.temperature), asked.get("strength", usual.strength)
         prompt = " ".join(str(asked.get("prompt", "")).splitlines())
@@ -134,7 +135,7 @@ class TextModel:
         """Write a .txt with a text a line, or a .jsonl or .csv file with labels. Raises: InputError, StorageError."""
         if out.suffix.lower() not in ENDINGS:
             near = did_you_mean(out.suffix, ENDINGS)
-            raise InputError(f"Texts cannot be written as {out.name!r}.", near, f"Use one of {', '.join(ENDINGS)}.")
+            raise InputError(f"Texts cannot be written as {str(out)!r}.", near, f"Use one of {', '.join(ENDINGS)}.")
         refuse_taken(out, force=force)
         write_through(
             out, lambda file: self._fill(io.TextIOWrapper(file, "utf-8", newline=""), out.suffix.lower(), samples)

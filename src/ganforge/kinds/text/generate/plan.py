@@ -57,6 +57,7 @@ class Writing(TaskSection):
     """The settings of a language model."""
 
     key: ClassVar[str] = "text"
+    derived: ClassVar[Mapping[str, str]] = {"units": "Use --unit.", "size": "Use --unit, or give other data."}
 
     units: Literal["characters", "words", "subwords"]
     size: int = Field(ge=4, le=2_000_000)  # of the units, V

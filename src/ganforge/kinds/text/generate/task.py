@@ -28,7 +28,7 @@ from ganforge.kinds.text.generate.verdict import SHOWN, Compared, evaluate_texts
 from ganforge.kinds.text.generate.vocabulary import UNKNOWN, Vocabulary, known
 from ganforge.kinds.text.networks import Ids, LanguageModel, surprise_of
 from ganforge.kinds.text.ngram import Ngrams
-from ganforge.kinds.text.reading import Lines, Texts, open_texts
+from ganforge.kinds.text.reading import Lines, Texts, open_texts, refuse_unused
 from ganforge.kinds.text.units import choose_units
 from ganforge.measures.intervals import Estimate, certainly_lower, with_ends
 from ganforge.planning.draft import Draft
@@ -71,6 +71,7 @@ class Generate(Task):
         """Open the texts and choose every setting not requested. Raises: DataError, RecipeError."""
         draft = Draft(request, Generate, absent=ABSENT)
         tell("reading", count=0, source=request.source)
+        refuse_unused(request.options, seeds="They are of the task translate.")
         texts = _open(request)
         vocabulary, why = _vocabulary(texts, request.options.get("unit"))
         rows = UnitRows(texts.train, vocabulary)

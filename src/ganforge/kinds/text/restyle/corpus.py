@@ -73,9 +73,10 @@ def open_styles(source: str, label: str | None, options: Mapping[str, Any]) -> S
     texts = open_texts(source, text=options.get("text"), label=label, example=options.get("example") or "line")
     names, whole = texts.label_names, texts.whole
     if whole.labels is None or len(names) < 2:
+        empty = texts.passport["first"].get("Files without text", "").partition(", line ")[0]
         raise DataError(
             f"{source!r} holds one style.",
-            "A line is put from one style into another.",
+            f"There is no text in {empty!r}." if empty else "A line is put from one style into another.",
             "Give a folder with a file for each style: styles/A.txt and styles/B.txt.",
         )
     both = _in_several(whole)
@@ -90,8 +91,10 @@ def open_styles(source: str, label: str | None, options: Mapping[str, Any]) -> S
     for style, name in enumerate(names):
         count, few = int((train.labels == style).sum()), int((kept.labels == style).sum())
         if count < FEWEST or few < 2:
+            shared = int((both & (whole.labels == style)).sum())
+            leak = f"; {shared:,} stand on both sides, and would leak into every score" if shared else ""
             raise DataError(
-                f"{count + few} texts of {name!r} stand in no other style.",
+                f"{count + few} texts of {name!r} stand in no other style{leak}.",
                 f"At least {FEWEST * JUDGED // (JUDGED - 1) + 2} of such are needed, some of them to judge with.",
                 f"Give more of {name!r}, or leave it out.",
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,11 @@ from torch import Tensor, nn
 from ganforge.contracts import Observer
 from ganforge.core.files import refuse_taken, write_whole
 from ganforge.core.model_files import built, read_description_of
-from ganforge.errors import DataError, InputError, did_you_mean, refused
+from ganforge.core.text_file import FALLBACK, read_text
+from ganforge.errors import InputError, did_you_mean, refused
+from ganforge.kinds.text.formats import Notes, as_utf8, refuse_other_encodings
 from ganforge.kinds.text.networks import END, PAD, padded
+from ganforge.kinds.text.reading import refuse_unused
 from ganforge.kinds.text.restyle.edits import Line
 from ganforge.kinds.text.restyle.networks import LONGER, Rewriter
 from ganforge.kinds.text.restyle.selection import NATURAL, Selection
@@ -30,6 +32,7 @@ COPY, TEMPLATE, SUFFIX, NEAREST, RERANKED, EXPECTED, NETWORK, SELECTED = METHODS
     "copy", "template", "constant suffix", "nearest line", "reranked template", "without the adversary", "network",
     "adversarial selection",
 )  # fmt: skip
+ENDING = ".txt"  # of what is written, or that of what is read
 MOST_READ = 200  # units of a line that the network reads
 AT_ONCE, BLOCK = 64, 2_000  # lines of a pass of the network; of which additions are chosen together
 NEXT_STEPS = {
@@ -163,14 +166,24 @@ class LineRestyler:
         options `to` the style, `strength` 0 to 1, `force`.
         Raises: InputError, DataError for a file that is not text, StorageError.
         """
+        refuse_unused(options, word="It is of a dictionary: lines are put into a style.")
         style, asked = self._style(options.get("to")), options.get("strength")
         used = METHODS[int(self._buffer("methods")[style])]
         method = SELECTED if asked is not None and used != NETWORK else used  # of the others none has a strength
         if out is not None:
             out = out.expanduser()
+            own = Path(source).suffix.lower() if isinstance(source, str | Path) else ENDING
+            if out.suffix.lower() not in (ENDING, own):
+                what, why = f"Lines cannot be written as {str(out)!r}.", "They are written as text."
+                raise InputError(what, why, f"Use a name that ends with {ENDING}.")
             refuse_taken(out, force=bool(options.get("force")))
         if isinstance(source, str | Path):
-            given = lines_in(Path(source).expanduser())
+            notes = Notes()
+            given = lines_in(Path(source).expanduser(), notes)
+            for what, count in notes.counts.items():
+                sentence = f"{what} (first: {notes.first[what]}); the result is in UTF-8"
+                for observer in observers:
+                    observer.event({"kind": "noted", "sentence": sentence, "count": count})
         elif isinstance(source, list | tuple) and all(isinstance(one, str) for one in source):
             given = list(source)
         else:
@@ -221,25 +234,18 @@ def rewritten_by(
     return made
 
 
-def lines_in(path: Path) -> list[str]:
-    """Read the lines of a text file with their ends. What is not UTF-8 is read as Windows-1252.
+def lines_in(path: Path, notes: Notes) -> list[str]:
+    """Read the lines of a text file with their ends. One that is not UTF-8 is taken for Windows-1252, and counted.
 
     Raises: DataError if it cannot be read or is not text.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{str(path)!r} cannot be read: {error.strerror}.", "A text file can.", "Give one.") from error
-    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    if b"\0" in content and not wide:
-        raise DataError(
-            f"{str(path)!r} is not text: it holds a byte of value 0.", "Lines are put into a style.", "Give text."
-        )
-    try:
-        text = content.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("cp1252", "replace")
-    return re.findall(r"[^\n]*\n|[^\n]+", text)
+    text, encoding = read_text(path)
+    if encoding != FALLBACK:
+        return re.findall(r"[^\n]*\n|[^\n]+", text)
+    lines = re.findall(rb"[^\n]*\n|[^\n]+", path.read_bytes())
+    found = [as_utf8(line, path, number, notes).decode() for number, line in enumerate(lines, 1)]
+    refuse_other_encodings(notes, str(path))
+    return found
 
 
 def load_restyler(folder: Path, device: str = "cpu") -> LineRestyler:

@@ -21,13 +21,14 @@ from torch import Tensor
 from ganforge.contracts import Feed, Game, Levers, Loss, Player, Tell, Turn, is_on
 from ganforge.core.device import widened
 from ganforge.core.seeds import seed_for
+from ganforge.errors import RecipeError
 from ganforge.kinds.text.networks import PAD
 from ganforge.kinds.text.restyle.corpus import Styles
 from ganforge.kinds.text.restyle.networks import Rewriter, StyleDiscriminator, noised
 from ganforge.planning.compute import Pace, choose_compute, choose_length, choose_pieces, for_two_phases
 from ganforge.planning.draft import ASKED, Draft, choose_data
 from ganforge.planning.game import choose_optimiser, choose_sized, falling, initialised, optimiser_settings
-from ganforge.recipe import Recipe, Size, TaskSection
+from ganforge.recipe import Network, Recipe, Size, TaskSection
 
 BATCH = 32
 RATE_AGAINST = 5e-4  # learning rate of the discriminator
@@ -152,6 +153,11 @@ def plan_rewriter(draft: Draft, styles: Styles, feed: Feed, tell: Tell) -> Recip
         cycle=(0.5, "as in Style Transformer"),
     )
     choose_sized(draft, "rewriter", "copies, or writes from a vocabulary: it begins as the identity", SIZES, "a layer")
+    if draft[Network].need("width") % 2:
+        raise RecipeError(
+            f"network.width is {draft[Network].width}.", "Half of it reads a line forwards and half backwards.",
+            "Give an even number.",
+        )  # fmt: skip
     choose_optimiser(
         draft,
         rate=(2e-3, "found on captions (docs/log.md); falls along a half cosine"),

@@ -18,6 +18,7 @@ from ganforge.core.seeds import subset
 from ganforge.errors import RecipeError
 from ganforge.kinds.text.feed import TokenFeed
 from ganforge.kinds.text.ngram import Ngrams
+from ganforge.kinds.text.reading import refuse_unused
 from ganforge.kinds.text.restyle.corpus import Styles, open_styles
 from ganforge.kinds.text.restyle.edits import MOST_LINES, Line, has_blanks, nearest_of
 from ganforge.kinds.text.restyle.measures import Course, Judge
@@ -66,6 +67,7 @@ class Restyle(Task):
         """Open the lines and choose every setting not requested. Raises: DataError, RecipeError."""
         draft = Draft(request, Restyle, absent=ABSENT)
         tell("reading", count=0, source=request.source)
+        refuse_unused(request.options, seeds="They are of the task translate.")
         styles = _open(request)
         return RestyleJob(plan_rewriter(draft, styles, styles.feed(draft.device), tell), styles, tell)
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.stats import spearmanr
 
+from ganforge.core.text_file import read_text
 from ganforge.errors import DataError
 from ganforge.kinds.text.reading import Lines, open_texts
 from ganforge.kinds.text.translate.dictionary import Pairs
@@ -28,6 +29,7 @@ APART = 0.15  # by which the correlation of lengths must exceed that of shifted 
 HELD_OUT = 10  # one in so many pairs of lines is never learned from
 LEAST_DICE, NEAR_BEST, LEAST_TOGETHER = 0.25, 0.6, 4  # of words that translate each other on aligned lines
 ALIGNED, GIVEN, ALIKE = "aligned lines", "your pairs", "words written alike"  # where known pairs are from
+ONE_LANGUAGE = 0.5  # share of the texts that stand in both files, from which on it is asked
 FEWEST_PAIRS = 10  # of known pairs that a dictionary can begin with
 
 
@@ -63,9 +65,11 @@ def open_corpus(source: str, label: str | None, text: str | None, seeds: str | N
     texts = open_texts(source, text=text, label=label)
     if len(texts.label_names) != 2:
         found = ", ".join(texts.label_names) or "one text"
+        count = len(texts.label_names) or 1
+        empty = texts.passport["first"].get("Files without text", "").partition(", line ")[0]
         raise DataError(
-            f"{source!r} holds {len(texts.label_names) or 1} languages: {found}.",
-            "Words are translated between two.",
+            f"{source!r} holds {count} {'language' if count == 1 else 'languages'}: {found}.",
+            f"There is no text in {empty!r}." if empty else "Words are translated between two.",
             "Give a folder with two files, such as en.txt and fr.txt.",
         )
     sides = [texts.whole.of_label(label) for label in (0, 1)]
@@ -86,8 +90,13 @@ def open_corpus(source: str, label: str | None, text: str | None, seeds: str | N
         )
     alike = [(one.index[word], other.index[word]) for word in one.words if word in other.index]
     known = _read_seeds(Path(seeds).expanduser(), one, other) if seeds else none
+    notes = list(texts.passport["warnings"])
+    same = float(np.isin(sides[0].digests, sides[1].digests).mean())
+    if same > ONE_LANGUAGE:
+        notes.append(f"{same:.0%} of the texts of {one.name!r} stand in {other.name!r}, too: are they one language?")
     passport = {
         **texts.passport,
+        "warnings": notes,
         "words": {one.name: len(one.words), other.name: len(other.words)},
         "parallel": together is not None,
         "written_alike": len(alike),
@@ -146,27 +155,29 @@ def _incidence(lines: Sequence[str], language: Language) -> sparse.csr_matrix:
 
 def _read_seeds(path: Path, one: Language, other: Language) -> Pairs:
     """Read pairs of words, one a line, in the order of the languages: two columns, or two words."""
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        why = "It is not a text file in UTF-8."
-        raise DataError(f"{str(path)!r} cannot be read: {error}.", why, "Give pairs of words.") from error
+    text, _ = read_text(path)
     separator = next((mark for mark in "\t;," if mark in text), None)
     rows = (
         csv.reader(text.splitlines(), delimiter=separator)
         if separator
         else (line.split() for line in text.splitlines())
     )
-    cells = [[cell.strip().casefold() for cell in row] for row in rows]
+    try:
+        cells = [[cell.strip().casefold() for cell in row] for row in rows]
+    except csv.Error as error:
+        raise DataError(
+            f"{str(path)!r} cannot be read: {error}.", "Its lines are pairs of words.", "Mend it."
+        ) from error
     found = [
         (one.index[row[0]], other.index[row[1]])
         for row in cells
         if len(row) == 2 and row[0] in one.index and row[1] in other.index
     ]
     if len(found) < FEWEST_PAIRS:
+        turned = sum(len(row) == 2 and row[0] in other.index and row[1] in one.index for row in cells)
         raise DataError(
             f"{str(path)!r} holds {len(cells):,} lines, and {len(found)} pairs of words that stand in the texts.",
             f"A pair is a word of {one.name!r} and one of {other.name!r}; at least {FEWEST_PAIRS} are needed.",
-            "Give frequent words, such as: dog<TAB>chien",
+            "Exchange its columns." if turned >= FEWEST_PAIRS else "Give frequent words, such as: dog<TAB>chien",
         )
     return np.array(found, np.int64)

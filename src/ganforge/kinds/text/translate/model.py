@@ -6,6 +6,7 @@ import json
 from collections import ChainMap, Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +20,9 @@ from torch import nn
 from ganforge.contracts import Observer
 from ganforge.core.files import refuse_taken, write_whole
 from ganforge.core.model_files import built, read_description_of
-from ganforge.errors import DataError, InputError, did_you_mean, refused
+from ganforge.core.text_file import read_text
+from ganforge.errors import InputError, did_you_mean, refused
+from ganforge.kinds.text.reading import refuse_unused
 from ganforge.kinds.text.translate.corpus import MOST_WORDS
 from ganforge.kinds.text.translate.dictionary import BEST, Translations
 from ganforge.kinds.text.translate.starts import JUDGED
@@ -73,6 +76,8 @@ class Described(Section):
 
     def stored(self) -> Stored:
         """Build what model.safetensors must hold. Raises: ValueError for words that are not a dictionary's."""
+        if self.languages[0] == self.languages[1]:
+            raise ValueError("its languages have one name")
         for words in self.words:
             if not BEST <= len(words) <= MOST_WORDS or len(set(words)) != len(words):
                 raise ValueError(f"it has {len(words)} words, or one twice")
@@ -98,8 +103,11 @@ class Found(NamedTuple):
 
     def in_rows(self) -> list[dict[str, Any]]:
         """Return a row for each translation."""
-        about = {"language": self.language, "certain": self.certain}
-        return [{"word": self.word, "translation": other, "score": score} | about for other, score in self.best]
+        return [
+            {"word": self.word, "translation": other, "score": score, "language": self.language}
+            | {"certain": self.certain and place == 0}  # what is certain is the best one
+            for place, (other, score) in enumerate(self.best)
+        ]
 
 
 @dataclass(frozen=True)
@@ -153,6 +161,7 @@ class Dictionary:
             word, to (the language that is wanted), force. A word that is not known is told; it has an empty row.
         Raises: InputError, DataError, StorageError.
         """
+        refuse_unused(options, strength="It is of a restyler: a dictionary has one translation of a text.")
         to = options.get("to")
         if to is not None and to not in self.languages:
             near = did_you_mean(to, self.languages) or f"It has {' and '.join(self.languages)}."
@@ -170,6 +179,7 @@ class Dictionary:
         notes = [] if self.established else ["This dictionary is not established: its translations mean nothing"]
         if out is not None and out.suffix.lower() == LINES:
             side = self._side(lines, to)
+            self._refuse_unknown(lines, side)
             text = "".join(self.line(line, side) + "\n" for line in lines)
             notes.append(f"{self.languages[side]!r} was translated word by word: the order of words stays")
             return _written(out, text, notes, observers)
@@ -182,12 +192,7 @@ class Dictionary:
             for one in found:
                 rows += one.in_rows() if single else [one.in_a_row()]
         if not any(row.keys() - {"word"} for row in rows):
-            every = [word for words in self.words for word in words]
-            raise InputError(
-                f"The word {unknown[0]!r} is not known." if unknown else "There is no word in it.",
-                did_you_mean(unknown[0], every) if unknown else "Give one word a line.",
-                "Words are known that the two texts have several times.",
-            )
+            raise self._not_known(unknown, to)
         if unknown:
             more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
             notes.append(f"not among the words of the texts: {', '.join(map(repr, unknown[:3]))}{more}")
@@ -198,6 +203,30 @@ class Dictionary:
             return table
         text = table.to_csv(index=False) if out.suffix.lower() == ".csv" else _as_json(rows)
         return _written(out, text, notes, observers)
+
+    def _not_known(self, unknown: Sequence[str], to: str | None) -> InputError:
+        """Return the refusal of words of which none is known, or of no word at all."""
+        if not unknown:
+            return InputError("There is no word in it.", "Words are translated.", "Give one word a line.")
+        word = unknown[0]
+        if to is not None and next(self.found(word), None) is not None:
+            other = self.languages[1 - self.languages.index(to)]
+            return InputError(f"{word!r} is a word of {to!r} itself.", f"--to {to} was given.", f"Use --to {other}.")
+        if len(words_of(word)) > 1:
+            why = "It is several words, and one is translated at a time."
+            return InputError(f"{word!r} is not known.", why, "Use: ganforge apply RUN text.txt --out translated.txt")
+        near = get_close_matches(word.casefold(), [known for words in self.words for known in words], n=1)
+        why = "Words are known that the two texts have several times."
+        return InputError(f"The word {word!r} is not known.", why, f"Did you mean {near[0]!r}?" if near else "")
+
+    def _refuse_unknown(self, lines: Sequence[str], side: int) -> None:
+        """Refuse lines of which no word is known: they would only be copied. Raises: InputError."""
+        if not any(word in self._indices[side] for line in lines for word in words_of(line)):
+            raise InputError(
+                f"No word of it is a word of {self.languages[side]!r}.",
+                "Words are known that the two texts have several times; others stay as they are.",
+                f"Give a text in {' or '.join(map(repr, self.languages))}, and name the other one with --to.",
+            )
 
     def _side(self, lines: Sequence[str], to: str | None) -> int:
         """Return which language lines are of: that of most of their words, unless the other one is asked for."""
@@ -221,11 +250,7 @@ def _lines(source: object) -> list[str]:
         raise InputError(
             "No words were given.", "They are lines of a file, or one word.", "Use --word WORD, or a file."
         )
-    path = Path(source).expanduser()
-    try:
-        return path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{str(path)!r} cannot be read: {error}.", "It is not a text in UTF-8.", "Give one.") from error
+    return read_text(Path(source).expanduser())[0].splitlines()
 
 
 def _as_json(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -12,6 +12,7 @@ from pydantic import Field
 from ganforge.contracts import Game, Tell
 from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import TensorFeed
+from ganforge.errors import RecipeError
 from ganforge.kinds.text.translate.corpus import Corpus
 from ganforge.kinds.text.translate.game import Discriminators, Rotations, game_of_rotations
 from ganforge.planning.compute import (
@@ -29,6 +30,7 @@ from ganforge.planning.game import choose_objective, choose_optimiser, initialis
 from ganforge.recipe import Network, Optimiser, Recipe, Size, TaskSection
 
 WIDTHS: dict[Size, int] = {"tiny": 16, "small": 128, "medium": 128, "base": 256, "large": 256}
+ROTATIONS = "rotations"
 DIMENSIONS, RESTARTS, FREQUENT, RATE = 60, 4, 1_000, 4.0
 BATCH, STEPS = 256, 1_500
 GAMMA = 1.0
@@ -97,20 +99,31 @@ def plan_dictionary(draft: Draft, corpus: Corpus, tell: Tell) -> Recipe:
     draft.explain({"task": ASKED})
     names = tuple(language.name for language in corpus.languages)
     smallest = min(len(language.words) for language in corpus.languages)
-    dimensions = min(DIMENSIONS, corpus.languages[0].components.shape[1])
+    most = corpus.languages[0].components.shape[1]
     chosen = draft.choose(
         Translating,
-        dimensions=(dimensions, "the first of the vectors': more are matched later, from the words that these found"),
+        dimensions=(
+            min(DIMENSIONS, most),
+            "the first of the vectors': more are matched later, from the words that these found",
+        ),
         frequent=(min(FREQUENT, smallest), "rare words have poor vectors"),
         restarts=(RESTARTS, "side by side in one game: which of them succeeds is known at the end"),
         rate=(RATE, "found on captions (docs/log.md)"),
     )
+    if chosen.dimensions > most:
+        raise RecipeError(
+            f"translate.dimensions is {chosen.dimensions}, and the vectors have {most}.",
+            f"That is what the {smallest:,} words of the smaller language allow.",
+            "Use fewer, or give more text.",
+        )
+    if (name := draft.pinned.get("network.name", ROTATIONS)) != ROTATIONS:
+        raise RecipeError(f"There is no network {name!r}.", f"This task has {ROTATIONS!r} alone.", "Leave it out.")
     inputs = chosen.dimensions + corpus.languages[0].places.shape[1]
     shape = ((inputs,), f"{chosen.dimensions} coordinates, and traits: how frequent, how long, where in a line")
     choose_data(draft, "text", shape, corpus.sha256, label_names=(names, _what_is_known(corpus)))
     choose_compute(draft)
     size = draft.request.size or "small"
-    draft.choose(Network, name=("rotations", "what is near stays near: two languages differ by a rotation"),
+    draft.choose(Network, name=(ROTATIONS, "what is near stays near: two languages differ by a rotation"),
                  width=(WIDTHS[size], f"size {size}: of the discriminators"))  # fmt: skip
     choose_objective(
         draft,

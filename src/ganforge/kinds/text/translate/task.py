@@ -15,6 +15,7 @@ from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.model_files import built, description_of, read_description, write_model_files
 from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import TensorFeed
+from ganforge.kinds.text.reading import refuse_unused
 from ganforge.kinds.text.translate.corpus import Corpus, open_corpus
 from ganforge.kinds.text.translate.dictionary import csls, led_by
 from ganforge.kinds.text.translate.game import Rotations
@@ -48,6 +49,8 @@ class Translate(Task):
         """Read both texts and choose every setting not requested. Raises: DataError, RecipeError."""
         draft = Draft(request, Translate, absent=ABSENT)
         tell("reading", count=0, source=request.source)
+        only = "Words are what is translated, of all lines."
+        refuse_unused(request.options, unit=only, example=only)
         corpus = _corpus(request, request.source)
         return TranslateJob(plan_dictionary(draft, corpus, tell), corpus, tell)
 
