@@ -1,12 +1,13 @@
 """1,000,000 lines beside 10,000: memory, CPU seconds of an example, and 10,000 texts drawn.
 
-The lines are made here: sentences about 50 topics, each with 80 words of its own, and numbers. Both files have the same
-words, so the units and the network are the same. Each training runs in a process of its own on one thread, in turn, for
-the same number of steps, from reading to the report. An example's time is CPU seconds between two records, of which the median over a run,
-and the smaller of the rounds' medians, count: other programs only ever add.
+The lines are made here: sentences about 50 topics, each with 80 words of its own, and numbers. Both files have the
+same words, so the units and the network are the same. Each training runs in a process of its own on one thread, in
+turn, for the same number of steps, from reading to the report. An example's time is CPU seconds between two records,
+of which the median over a run, and the smaller of the rounds' medians, count: other programs only ever add.
 
-The parent reads the child's memory every 10 ms: what it allocated (RssAnon) and what it has mapped of files (RssFile), which
-the system takes back when it needs memory. Then the run of the larger file draws texts, with the adversary and without.
+The parent reads the child's memory every 10 ms: what it allocated (RssAnon) and what it has mapped of files
+(RssFile), which the system takes back when it needs memory. Then the run of the larger file draws texts, with the
+adversary and without.
 
     python benchmarks/text_scale.py [--lines 10000 1000000] [--steps 400] [--rounds 2] [--samples 10000]
 """
@@ -92,7 +93,7 @@ def write_lines(count: int, path: Path) -> Path:
         np.random.default_rng(1),
     )
     with path.open("w", encoding="utf-8") as file:
-        for first in range(0, count, 10_000):
+        for _ in range(0, count, 10_000):
             chosen, forms = random.integers(TOPICS, size=10_000), random.integers(len(FORMS), size=10_000)
             places = (WORDS * random.random((10_000, 9)) ** 1.3).astype(int)
             numbers = random.integers(10, 100, size=10_000)

@@ -64,3 +64,16 @@ def test_many_units_are_kept_in_larger_numbers(tmp_path: Path) -> None:
     rows = UnitRows(texts.train, units)
     assert units.decode(rows[np.array([2])][0].tolist()) == texts.train[2]
     assert rows[np.array([2])].max() > 2**15
+
+
+def test_rows_read_in_blocks_and_by_small_integers_and_whole_texts_are_the_same_units(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts, units = open_texts(str(folder_of(tmp_path))), Units("characters", tuple("ABx "))
+    rows = UnitRows(texts.train, units, 7)
+    whole = rows[np.arange(len(rows))]
+    monkeypatch.setattr("ganforge.kinds.text.feed.AT_ONCE", 7)
+    np.testing.assert_array_equal(rows[np.arange(len(rows), dtype=np.uint32)], whole)
+    cut = [ids[:5].tolist() for ids in units.encoded(texts.train)]
+    parts = [ids.tolist() for first in range(0, len(rows), 11) for ids in rows.texts(first, first + 11)]
+    assert parts == cut
