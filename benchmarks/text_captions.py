@@ -65,7 +65,7 @@ def judge(train: Path, test: Path, place: Path, seed: int, minutes: float, judge
     """Train a run, unless it is there, and print what is measured on the test lines."""
     begun = time.process_time()
     if not (place / "model").exists():
-        gf.train(train, run=place, task="generate", minutes=minutes, seed=seed, example="line", force=True)
+        gf.train(train, run=place, kind="text", minutes=minutes, seed=seed, example="line", force=True)
         print(f"seed {seed}: trained, corrected and judged in {time.process_time() - begun:.0f} CPU s")
     torch.set_num_threads(1)
     recipe = recipe_of(Run(place))

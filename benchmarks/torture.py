@@ -1,6 +1,6 @@
 """Runs that are killed at random moments, or at every single one that changes a file: do they end with the same bytes?
 
-python benchmarks/torture.py [--kills 20] [--kind pictures table impute regress] [--seed 0] [--every STRIDE]
+python benchmarks/torture.py [--kills 20] [--kind pictures table impute regress texts restyle words] [--seed 0] [--every STRIDE]
                              [--accident kill|terminate|interrupt|full]
 
 For each kind of data and task a tiny run is trained straight. Then it is begun --kills times and killed with SIGKILL at
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from tiny_texts import write_texts
 from torture_victims import CREATES, Accident, Ended, Victims
 
 from ganforge.core.files import check_folder, sha256_of
@@ -35,6 +36,10 @@ TINY = (
     "--size", "tiny", "--examples", "1600", "--set", "optimiser.batch_size=16", "--set", "records.every_steps=10",
     "--set", "records.checkpoint_every_steps=20", "--set", "records.look_samples=50",
     "--set", "records.marks=[0.0, 0.3, 0.6, 1.0]",  # else the plan looks as often as this machine is fast just now
+)  # fmt: skip
+OFTEN = (
+    "--size", "tiny", "--set", "records.every_steps=2", "--set", "records.checkpoint_every_steps=2",
+    "--set", "records.marks=[0.0, 1.0]",
 )  # fmt: skip
 KINDS = {
     "pictures": ("train", "stripes.npz", *TINY),
@@ -52,6 +57,9 @@ KINDS = {
         "--set",
         "records.marks=[0.5, 1.0]",
     ),
+    "texts": ("train", "captions.txt", "--examples", "480", "--set", "text.rounds=1", *OFTEN),
+    "restyle": ("train", "styles/", "--task", "restyle", "--examples", "320", *OFTEN),
+    "words": ("train", "languages/", "--task", "translate", "--examples", "640", *OFTEN),
 }
 CLOCKED = {"seconds", "examples_per_second", "waiting", "look_seconds", "skipped_now"}  # what the wall clock decides
 ENDS = {"kill": {-9, 0}, "terminate": {143, 0}, "interrupt": {130, 0}, "full": {1, 0}, "cut": {-25, 0}, "short": {1, 0}}
@@ -71,7 +79,7 @@ class Torture:
     def __init__(self, kind: str, folder: Path, victims: Victims) -> None:
         """Trains the run straight. Raises: SystemExit if even that fails."""
         verb, data, *asked = KINDS[kind]
-        source = str(folder.resolve() / data) if "." in data else data
+        source = str(folder.resolve() / data) if {".", "/"} & set(data) else data
         self._arguments, self._folder = [verb, source, *asked, "--run", "run"], folder / kind
         self._victims, self._count = victims, 0
         folder.mkdir(parents=True, exist_ok=True)
@@ -166,7 +174,7 @@ def _wrong_meanwhile(run: Run) -> str:
 
 
 def write_data(folder: Path) -> None:
-    """240 pictures of stripes with labels, and 150 rows about people, whole and with holes."""
+    """240 pictures of stripes with labels, 150 rows about people, whole and with holes, and texts."""
     chance = np.random.default_rng(0)
     labels = np.arange(240) % 3
     pictures = chance.integers(0, 20, (240, 8, 8)).astype(np.uint8)
@@ -179,6 +187,7 @@ def write_data(folder: Path) -> None:
     holes = [[cell if chance.random() > 0.2 else "" for cell in row] for row in rows]
     for name, table in (("people.csv", rows), ("holes.csv", holes)):
         (folder / name).write_text("\n".join(["age,city,income", *(",".join(row) for row in table)]) + "\n", "utf-8")
+    write_texts(folder)
 
 
 def random_kills(seconds: float, chance: random.Random) -> list[Accident]:

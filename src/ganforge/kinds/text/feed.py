@@ -17,6 +17,7 @@ from ganforge.kinds.text.units import Units
 VERSION = 1  # of units in the cache
 KEPT = 0.99  # share of the examples that are kept whole
 MOST_UNITS = 256  # of an example, if nobody asks for more
+AT_ONCE = 10_000  # rows
 
 
 class UnitRows:
@@ -33,28 +34,36 @@ class UnitRows:
         words = f"{VERSION} {lines.digest} {units.digest}"
         folder = kept_or_filled("units", words, lambda temporary: _fill(temporary, lines, units))
         self._flat = np.asarray(np.memmap(folder / "units", _dtype(units), "r"))
-        ends = np.load(folder / "ends.npy")
-        self._starts = np.append(0, ends[:-1])
-        self._whole = ends - self._starts  # (N,) with beginning and end
+        self._ends = np.asarray(np.load(folder / "ends.npy", mmap_mode="r"))
         self._pad = units.pad
         self.length = length or choose_length(self.lengths)[0]
 
     @property
     def lengths(self) -> NDArray[np.int64]:
         """(N,) units of each example, without beginning and end."""
-        lengths: NDArray[np.int64] = self._whole - 2
-        return lengths
+        return np.diff(self._ends, prepend=0) - 2
 
     def __len__(self) -> int:
-        return len(self._whole)
+        return len(self._ends)
 
     def __getitem__(self, rows: NDArray[np.integer], /) -> NDArray[np.integer]:
         """Return rows (n, L). Args: rows (n,) indices."""
+        found = np.full((len(rows), self.length), self._pad, self._flat.dtype)
         place = np.arange(self.length)
-        inside = place < self._whole[rows, None]
-        found = self._flat[np.where(inside, self._starts[rows, None] + place, 0)]
-        found[~inside] = self._pad
+        for first in range(0, len(rows), AT_ONCE):  # a million at once would take ten times the memory of the result
+            some = rows[first : first + AT_ONCE].astype(np.int64)
+            starts = np.where(some > 0, self._ends[some - 1], 0)[:, None]
+            inside = place < self._ends[some, None] - starts
+            found[first : first + AT_ONCE][inside] = self._flat[(starts + place)[inside]]
         return found
+
+    def texts(self, first: int, last: int) -> list[NDArray[np.int32]]:
+        """Return the units of the examples first..last-1, as long as rows are, without beginning and end."""
+        ends = self._ends[first:last]
+        starts = np.append(self._ends[first - 1] if first else 0, ends[:-1])
+        stops = np.minimum(ends - 1, starts + self.length - 1)
+        bounds = zip(starts.tolist(), stops.tolist(), strict=True)
+        return [self._flat[start + 1 : stop].astype(np.int32) for start, stop in bounds]
 
 
 def choose_length(lengths: NDArray[np.int64], most: int = MOST_UNITS) -> tuple[int, str]:

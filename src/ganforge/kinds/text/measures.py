@@ -31,6 +31,7 @@ class Grams:
 
     hashes: Hashes  # (G,)
     text: NDArray[np.int64]  # (G,)
+    place: NDArray[np.int64]  # (G,) of its first unit, in all texts one after the other
 
 
 def longer(hashes: Hashes, units: Hashes) -> Hashes:
@@ -57,7 +58,7 @@ def grams_of(texts: Sequence[Ids], most: int, *, ends: bool = False) -> Iterator
     for n in range(1, most + 1):
         hashes[: max(0, len(flat) - n + 1)] = longer(hashes[: max(0, len(flat) - n + 1)], flat[n - 1 :])
         there = np.flatnonzero(left >= n)
-        yield Grams(hashes[there], text[there])
+        yield Grams(hashes[there], text[there], there)
 
 
 def bleu(texts: Sequence[Ids], references: Sequence[Ids] | None = None) -> Shares:
@@ -148,10 +149,21 @@ def copies_of(texts: Sequence[Ids], train: Iterable[Sequence[Ids]]) -> Copies:
     for block in train:
         there = mine.intersection(np.asarray(text, np.int32).tobytes() for text in block)
         whole |= np.array([text.tobytes() in there for text in texts], bool)
+        ours, other = np.ones(sum(map(len, texts)), bool), np.ones(sum(map(len, block)), bool)  # where a run may go on
         for n, (own, theirs) in enumerate(zip(grams_of(texts, longest), grams_of(block, longest), strict=True), 1):
-            found = np.isin(own.hashes, theirs.hashes)
+            mine_at, theirs_at = ours[own.place], other[theirs.place]
+            found = mine_at.copy()
+            found[mine_at] = np.isin(own.hashes[mine_at], theirs.hashes[theirs_at])
             if not found.any():
                 break
             shared = np.unique(own.text[found])
             run[shared] = np.maximum(run[shared], n)
+            theirs_at[theirs_at] = np.isin(theirs.hashes[theirs_at], own.hashes[found])
+            ours, other = _marked(own.place[found], len(ours)), _marked(theirs.place[theirs_at], len(other))
     return Copies(whole, run)
+
+
+def _marked(places: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
+    marked = np.zeros(count, bool)
+    marked[places] = True
+    return marked

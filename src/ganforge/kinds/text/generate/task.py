@@ -44,7 +44,7 @@ CHOICES = (0.8, 0.9, 1.0)  # temperatures of which one is drawn at when nothing 
 GUIDED_AT = (0.7, 0.8, 0.9, 1.0)  # of the curve with the adversary
 FEWEST_HELD_OUT = 12
 FEWEST_CALIBRATING = 20  # held-out texts without rare words, with which a discriminator is calibrated
-COMPARED = 50_000  # training texts among which copies are sought at once
+COMPARED = 25_000  # training texts among which copies are sought at once
 NAMES = {"words": "word", "characters": "character", "subwords": "subword"}
 
 
@@ -204,8 +204,9 @@ class GenerateJob(Job):
 
     def _blocks(self) -> Iterator[list[Ids]]:
         """Yield the training texts as units, some at a time."""
-        for first in range(0, len(self.texts.train), COMPARED):
-            yield self._units(self.texts.train[first : first + COMPARED])
+        rows = UnitRows(self.texts.train, self.vocabulary, self.recipe.data.shape[0])
+        for first in range(0, len(rows), COMPARED):
+            yield rows.texts(first, first + COMPARED)
 
     def _surprise(self, network: LanguageModel, lines: Lines) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         return surprise_of(network, self._units(lines), lines.labels, unscored=UNKNOWN)
