@@ -2,8 +2,8 @@
 
     python benchmarks/processes.py
 
-The same recipe (pictures, a table, texts, styles, words of two languages) is trained on 1, 2 and 4 processes with the same global batch, 200 steps in float64
-(SINGLE: in float32). Printed is the largest relative difference of any loss term of either player at any step. Bar: 1e-4. Beside it stands
+The same recipe (pictures, a table, texts) is trained on 1, 2 and 4 processes with the same global batch, 200 steps in float64.
+Printed is the largest relative difference of any loss term of either player at any step. Bar: 1e-4. Beside it stands
 what another seed gives: the difference between two runs that are not the same. It also starts the worlds of the tests.
 """
 
@@ -32,8 +32,6 @@ SOURCES = {
     "pictures": ["digits", "--set", "network.width=8", "--set", "optimiser.batch_size=16"],
     "table": ["wine", "--set", "network.width=32", "--set", "optimiser.batch_size=32"],
     "texts": ["captions.txt", "--size", "tiny", "--set", "optimiser.batch_size=16"],
-    "restyle": ["styles/", "--task", "restyle", "--size", "tiny", "--set", "optimiser.batch_size=16"],
-    "words": ["languages/", "--task", "translate", "--size", "tiny", "--set", "optimiser.batch_size=16"],
 }
 IN_DOUBLE = """
 import importlib, sys, torch
@@ -53,8 +51,6 @@ fit = verbs.fit
 verbs.fit = distributed.fit = in_double
 sys.exit(main(sys.argv[1:]))
 """
-IN_SINGLE = IN_DOUBLE.replace("player.network.double()", "pass").replace("torch.set_default_dtype(torch.float64)", "")
-SINGLE = ("restyle", "words")  # their games hold numbers that are float32
 PLAIN = "import sys; from ganforge.cli.main import main; sys.exit(main(sys.argv[1:]))"
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["ganforge.api", "ganforge.cli.live", "torch._dynamo", "torch.distributed"])
@@ -184,14 +180,14 @@ def _place(rank: int, size: int, port: str) -> dict[str, str]:
 
 
 def losses(folder: Path, kind: str, size: int, seed: int = 0, steps: int = STEPS) -> list[float]:
-    """Every loss term of both players at each of `steps` steps of a run on `size` processes, in float64 but for SINGLE."""
+    """Every loss term of both players at each of `steps` steps of a run on `size` processes, in float64."""
     data, *settings = SOURCES[kind]
     batch = int(settings[-1].split("=")[1])
     write_texts(folder)
     name = f"{kind}-{size}-{seed}"
     more = ["--examples", str(batch * steps), "--run", name, "--set", "records.every_steps=1", "--seed", str(seed)]
     marks = ["--set", "records.marks=[1.0]", "--set", "compute.precision=float32"]
-    ended = start(size, ["train", data, *settings, *more, *marks], folder, script=IN_SINGLE if kind in SINGLE else IN_DOUBLE).wait()
+    ended = start(size, ["train", data, *settings, *more, *marks], folder, script=IN_DOUBLE).wait()
     assert [code for code, _ in ended] == [0] * size, ended
     told = [record["terms"] for record in records(folder / name)]
     assert len(told) == steps

@@ -1,8 +1,8 @@
 """1,000,000 lines beside 10,000: memory, CPU seconds of an example, and 10,000 texts drawn.
 
 The lines are made here: sentences about 50 topics, each with 80 words of its own, and numbers. Both files have the same
-words, so the units and the network are the same. Each training runs in a process of its own on one thread, in turn, for the same number of
-steps, from reading to the report. An example's time is CPU seconds between two records, of which the median over a run,
+words, so the units and the network are the same. Each training runs in a process of its own on one thread, in turn, for
+the same number of steps, from reading to the report. An example's time is CPU seconds between two records, of which the median over a run,
 and the smaller of the rounds' medians, count: other programs only ever add.
 
 The parent reads the child's memory every 10 ms: what it allocated (RssAnon) and what it has mapped of files (RssFile), which
@@ -28,7 +28,12 @@ from table_results import Bar, conclude, tell
 
 TOPICS, WORDS = 50, 80
 BATCH = 48
-FORMS = ("the {} {} {} the {} {} .", "{} {} and {} {} near {} {} {} .", "in {} {} the {} {} , {} {} .", "why {} {} {} ?")
+FORMS = (
+    "the {} {} {} the {} {} .",
+    "{} {} and {} {} near {} {} {} .",
+    "in {} {} the {} {} , {} {} .",
+    "why {} {} {} ?",
+)
 BARS = {
     "growth_of_memory": Bar(0.1, "at most"),
     "times_per_example": Bar(1.1, "at most"),
@@ -73,13 +78,19 @@ print(json.dumps({"cpu": time.process_time() - cpu, "wall": time.perf_counter() 
 def words_of(topic: int, random: np.random.Generator) -> list[str]:
     """Made-up words, which no other topic has."""
     signs = np.array(list("bdfgklmnprst")), np.array(list("aeiou"))
-    return ["".join(f"{random.choice(signs[0])}{random.choice(signs[1])}" for _ in range(3)) + f"{topic:02d}".translate(
-        str.maketrans("0123456789", "abcdefghij")) for _ in range(WORDS)]
+    return [
+        "".join(f"{random.choice(signs[0])}{random.choice(signs[1])}" for _ in range(3))
+        + f"{topic:02d}".translate(str.maketrans("0123456789", "abcdefghij"))
+        for _ in range(WORDS)
+    ]
 
 
 def write_lines(count: int, path: Path) -> Path:
     """Write sentences: a form, and words of one topic, the first ones more often; some hold a number."""
-    topics, random = [words_of(topic, np.random.default_rng(topic)) for topic in range(TOPICS)], np.random.default_rng(1)
+    topics, random = (
+        [words_of(topic, np.random.default_rng(topic)) for topic in range(TOPICS)],
+        np.random.default_rng(1),
+    )
     with path.open("w", encoding="utf-8") as file:
         for first in range(0, count, 10_000):
             chosen, forms = random.integers(TOPICS, size=10_000), random.integers(len(FORMS), size=10_000)

@@ -1,7 +1,7 @@
 """Runs that are killed at random moments, or at every single one that changes a file: do they end with the same bytes?
 
-python benchmarks/torture.py [--kills 20] [--kind pictures table impute regress texts restyle words] [--seed 0] [--every STRIDE]
-                             [--accident kill|terminate|interrupt|full]
+python benchmarks/torture.py [--kills 20] [--kind pictures table impute regress texts restyle words]
+                             [--seed 0] [--every STRIDE] [--accident kill|terminate|interrupt|full]
 
 For each kind of data and task a tiny run is trained straight. Then it is begun --kills times and killed with SIGKILL at
 random moments of the whole life of the command, each up to three times, gone on with `ganforge resume` (or begun again
