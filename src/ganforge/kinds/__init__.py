@@ -138,9 +138,10 @@ def refuse_of_others(kind: Kind, verb: str, given: Mapping[str, Any], what: str)
             flag, first = flag_of(owners[0][1]), value[0] if isinstance(value, tuple | list) else value
             shown = flag if first is True else f"{flag} {first}"
             *names, last = (owner.name for owner, _ in owners)
+            have = "have" if names or last.endswith("s") else "has"
             raise RecipeError(
                 f"{shown} was given, and {what}.",
-                f"Only {', '.join(names) + ' and ' * bool(names) + last} have {flag}.",
+                f"Only {', '.join(names) + ' and ' * bool(names) + last} {have} {flag}.",
                 "Leave it out.",
             )
 

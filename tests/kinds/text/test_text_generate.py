@@ -22,10 +22,13 @@ from ganforge.core.seeds import generator_for
 from ganforge.errors import DataError, InputError, RecipeError, RunError
 from ganforge.kinds.text.generate.model import Asked, TextModel, Writer, load_writer
 from ganforge.kinds.text.generate.selection import BITS
+from ganforge.kinds.text.generate.task import Generate
 from ganforge.kinds.text.generate.vocabulary import UNKNOWN, Vocabulary
 from ganforge.kinds.text.measures import bucket_of, longer
 from ganforge.kinds.text.networks import MODELS, PAD, draw_texts, padded, surprise_of
+from ganforge.kinds.text.reading import open_texts
 from ganforge.kinds.text.units import choose_units
+from ganforge.recipe import Request
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "fixtures"))
 
@@ -185,6 +188,17 @@ def test_settings_that_follow_from_the_text_cannot_be_set(setting: str) -> None:
     name, value = setting.split("=")
     with pytest.raises(RecipeError, match="It follows from the data"):
         gf.plan(LINES, task="generate", size="tiny", examples=100, settings={name: value})
+
+
+def test_other_texts_are_not_learned_from_if_they_have_other_units(tmp_path: Path) -> None:
+    source = tmp_path / "a.txt"
+    source.write_text("\n".join(LINES))
+    recipe = Generate().plan(Request(source=str(source), size="tiny", examples=100), lambda *told, **more: None).recipe
+    source.write_text("\n".join([*LINES, *["entirely new words"] * 5]))
+    now = open_texts(str(source)).sha256
+    accepted = recipe.model_copy(update={"data": recipe.data.model_copy(update={"hash": now})})
+    with pytest.raises(DataError, match="units now, and had"):
+        Generate().open(accepted, lambda *told, **more: None)
 
 
 def test_more_texts_than_can_be_counted_are_refused(run: Path, tmp_path: Path) -> None:

@@ -83,7 +83,13 @@ class Generate(Task):
         """Recreate the job from its recipe. Raises: DataError if the data is missing or has changed."""
         texts = _open(recipe.ask)
         refuse_changed_data(recipe, texts.sha256, "The texts")
-        return GenerateJob(recipe, texts, _vocabulary(texts, recipe.section(Writing).units)[0], tell)
+        vocabulary, size = _vocabulary(texts, recipe.section(Writing).units)[0], recipe.section(Writing).size
+        if vocabulary.size != size:  # where changed data is accepted
+            raise DataError(
+                f"The texts at {recipe.data.source!r} have {vocabulary.size:,} units now, and had {size:,}.",
+                "The network knows those that it began with.", "Put the old texts back, or train a new run.",
+            )  # fmt: skip
+        return GenerateJob(recipe, texts, vocabulary, tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """Return the game and a feed of the texts received."""
