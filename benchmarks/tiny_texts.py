@@ -18,11 +18,18 @@ def sentences(count: int, seed: int) -> list[str]:
     return [f"a {random.choice(WHO)} {random.choice(DOES)} {random.choice(WHERE)}" for _ in range(count)]
 
 
+def _unlike(lines: list[str]) -> list[str]:
+    """Return lines of very different lengths."""
+    return [
+        line.rsplit(" ", 1 + place % 4)[0] if place % 3 else f"{line} and {line}" for place, line in enumerate(lines)
+    ]
+
+
 def write_texts(folder: Path) -> None:
     """Write captions.txt, styles/ with two styles, and languages/ with two languages that are ciphers of each other."""
     for name in ("styles", "languages"):
         (folder / name).mkdir(exist_ok=True)
-    (folder / "captions.txt").write_text("".join(f"{line}\n" for line in sentences(400, seed=0)), "utf-8")
+    (folder / "captions.txt").write_text("".join(f"{line}\n" for line in _unlike(sentences(400, seed=0))), "utf-8")
     for style, ends in enumerate(ENDINGS):
         lines = [f"{line} {ends[place % len(ends)]} ." for place, line in enumerate(sentences(120, seed=style + 1))]
         (folder / "styles" / f"{'ab'[style]}.txt").write_text("\n".join(lines) + "\n", "utf-8")

@@ -1,7 +1,7 @@
 """Gradients averaged over all processes while the next player already computes.
 
-A started reduction is finished as late as is correct: just before the next use of a layer of the network whose step
-waits for it. In a game of two the discriminator's gradients are reduced while the generator draws its
+A started reduction is finished as late as is correct: just before the next use of the network whose step waits for
+it, or of one of its layers. In a game of two the discriminator's gradients are reduced while the generator draws its
 examples. The bits are the same as without the overlap, because the same sums are made in the same order.
 """
 
@@ -39,10 +39,13 @@ class Averaging:
             self._then()
 
     def finish_before_use_of(self, network: nn.Module) -> None:
-        """Finish when a layer of the network with weights of its own is called; at once if nothing is pending."""
+        """Finish when the network is called, or a layer of it with weights of its own; at once if nothing is pending.
+
+        A network may use the weights of a layer without calling it, so that layers alone would be too late.
+        """
         if self._travelling is None:
             self.finish()
             return
         for module in network.modules():
-            if next(module.parameters(recurse=False), None) is not None:
+            if module is network or next(module.parameters(recurse=False), None) is not None:
                 self._handles.append(module.register_forward_pre_hook(lambda *_: self.finish()))

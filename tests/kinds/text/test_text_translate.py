@@ -119,7 +119,7 @@ def test_the_steps_of_rotations_lead_back_to_rotations() -> None:
     with torch.no_grad():
         rotations.weight.mul_(1.05)  # off the rotations
     for _ in range(400):
-        loss = (rotations(x) - (x @ target)[:, None]).square().sum(2).mean()
+        loss = (rotations(x) - (x @ target)[:, None]).square().sum(2).mean() + rotations.pull().sum()
         (field,) = torch.autograd.grad(loss, rotations.weight)
         with torch.no_grad():
             rotations.weight.sub_(0.05 * field)

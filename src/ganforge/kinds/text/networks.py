@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -30,11 +31,24 @@ State: TypeAlias = "list[Tensor]"
 """What a network keeps of the units so far: tensors whose first dimension is the text's."""
 
 
-def dropped(x: Tensor, share: float, random: Draws | None) -> Tensor:
-    """Return x with a random share of its numbers set to 0 and the others enlarged; x itself without `random`."""
+@dataclass(frozen=True, slots=True)
+class RowDraws:
+    """Random numbers for rows that may be cut: the same for what is kept of a row, however much is."""
+
+    random: Draws
+    length: int  # of a whole row, L
+
+    def uniform(self, count: int, length: int, width: int) -> Tensor:
+        """Draw uniform numbers in [0, 1) for the first `length` places of each row, (count, length, width)."""
+        return self.random.uniform(count, self.length, width)[:, :length]
+
+
+def dropped(x: Tensor, share: float, random: RowDraws | None) -> Tensor:
+    """Return x (B, L, W) with a random share of its numbers 0 and the others enlarged; x itself without `random`."""
     if random is None or share == 0:
         return x
-    return x * (random.uniform(*x.shape) >= share).to(x.dtype) / (1 - share)
+    count, length, width = x.shape
+    return x * (random.uniform(count, length, width) >= share).to(x.dtype) / (1 - share)
 
 
 class LanguageModel(nn.Module):
@@ -48,7 +62,7 @@ class LanguageModel(nn.Module):
         self.bias = nn.Parameter(torch.zeros(units))
         self.dropout = dropout
 
-    def forward(self, tokens: Tensor, label: Tensor | None = None, random: Draws | None = None) -> Tensor:
+    def forward(self, tokens: Tensor, label: Tensor | None = None, random: RowDraws | None = None) -> Tensor:
         """Return what the network knows before each next unit, (B, L, W).
 
         Args: tokens (B, L) int64, the first of each text BEGIN; label (B,) or None; random for dropout in training.
@@ -71,9 +85,10 @@ class LanguageModel(nn.Module):
 
     def surprise(self, tokens: Tensor, label: Tensor | None = None, random: Draws | None = None) -> Tensor:
         """Return minus the log-probability of each next unit, (B, L - 1), in nats; 0 at PAD."""
+        draws = None if random is None else RowDraws(random, tokens.shape[1] - 1)
         if tokens.device.type == "cpu":  # there the units that are not there cost time
             tokens = tokens[:, : int((tokens != PAD).sum(1).max())]
-        hidden, follows = self(tokens[:, :-1], label, random), tokens[:, 1:]
+        hidden, follows = self(tokens[:, :-1], label, draws), tokens[:, 1:]
         if tokens.device.type == "cpu":
             there = follows != PAD
             lost: Tensor = hidden.new_zeros(follows.shape)
@@ -97,7 +112,7 @@ class RecurrentModel(LanguageModel):
         super().__init__(units, labels, width, dropout)
         self.layers = nn.ModuleList([nn.GRU(width, width, batch_first=True) for _ in range(depth)])
 
-    def forward(self, tokens: Tensor, label: Tensor | None = None, random: Draws | None = None) -> Tensor:
+    def forward(self, tokens: Tensor, label: Tensor | None = None, random: RowDraws | None = None) -> Tensor:
         x = dropped(self._embedded(tokens, label), self.dropout, random)
         for layer in self.layers:
             x = dropped(layer(x)[0], self.dropout, random)
@@ -130,7 +145,7 @@ class Block(nn.Module):
         self.attention, self.mixed = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.inner, self.outer = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
-    def forward(self, x: Tensor, past: tuple[Tensor, Tensor] | None, random: Draws | None) -> tuple[Tensor, ...]:
+    def forward(self, x: Tensor, past: tuple[Tensor, Tensor] | None, random: RowDraws | None) -> tuple[Tensor, ...]:
         """Return x (B, L, W), and the keys and values (B, H, T, W / H) of all units so far."""
         query, key, value = (
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -153,7 +168,7 @@ class Transformer(LanguageModel):
         self.layers = nn.ModuleList([Block(width, dropout) for _ in range(depth)])
         self.last = nn.LayerNorm(width)
 
-    def forward(self, tokens: Tensor, label: Tensor | None = None, random: Draws | None = None) -> Tensor:
+    def forward(self, tokens: Tensor, label: Tensor | None = None, random: RowDraws | None = None) -> Tensor:
         x = dropped(self._embedded(tokens, label) + self.places[: tokens.shape[1]], self.dropout, random)
         for layer in self.layers:
             x, *_ = layer(x, None, random)

@@ -59,11 +59,11 @@ class Rewriter(nn.Module):
     def read(self, x: Tensor, style: Tensor) -> tuple[Source, Hand]:
         """Read a text. Args: x (B, L) or (B, L, V) as of `Source`; style (B,) int64, or (B, K) shares of each."""
         hard = x if x.dim() == 2 else x.argmax(2)
-        there = (hard != PAD).float()
+        there = (hard != PAD).to(self.bias)
         keys, _ = self.reader(self._embedded(x) * there[:, :, None])
         told = self.style(style) if style.dim() == 1 else style @ self.style.weight
         mean = (keys * there[:, :, None]).sum(1) / there.sum(1, keepdim=True).clamp(min=1)
-        before = F.one_hot(torch.zeros_like(hard[:, 0]), hard.shape[1] + 1).float()[:, :-1]
+        before = F.one_hot(torch.zeros_like(hard[:, 0]), hard.shape[1] + 1).to(self.bias)[:, :-1]
         source = Source(x, keys, there, told)
         return source, Hand(torch.tanh(self.first(torch.cat([mean, told], 1))), before)
 
@@ -89,7 +89,7 @@ class Rewriter(nn.Module):
             attentions.append(hand.attention)
         seen = torch.stack(known, 1)
         if x.dim() == 2:
-            match = (x[:, None, :] == follows[:, :, None]).float()
+            match = (x[:, None, :] == follows[:, :, None]).to(self.bias)
         else:
             match = x.gather(2, follows[:, None, :].expand(-1, x.shape[1], -1)).transpose(1, 2)
         copied = (torch.stack(attentions, 1) * match).sum(2)
@@ -106,25 +106,27 @@ class Rewriter(nn.Module):
         """
         source, hand = self.read(x, style)
         size = len(self.bias)
-        onehot = x if x.dim() == 3 else F.one_hot(x, size).float()
+        onehot = x if x.dim() == 3 else F.one_hot(x, size).to(self.bias)
         given = self.embedding.weight[BEGIN].expand(len(x), -1)
-        going, made = torch.ones(len(x), 1, device=given.device), list[Tensor]()
-        padding = F.one_hot(torch.tensor(PAD, device=given.device), size).float()
+        going, made = given.new_ones(len(x), 1), list[Tensor]()
+        padding = F.one_hot(torch.tensor(PAD, device=given.device), size).to(self.bias)
         for place in range(longest):
             known, hand = self.step(given, source, hand, place == 0)
             gate = torch.sigmoid(self.copies(known))
             shares = gate * torch.einsum("bl,blv->bv", hand.attention, onehot)
             shares = shares + (1 - gate) * self._scores(known).softmax(1)
             if random is None:
-                unit = F.one_hot(shares.argmax(1), size).float()
+                unit = F.one_hot(shares.argmax(1), size).to(self.bias)
             else:
                 noise = -(-(random.uniform(*shares.shape).clamp(1e-6, 1 - 1e-6)).log()).log()
                 drawn = ((shares.detach() + 1e-6).log() + noise).argmax(1)
-                unit = F.one_hot(drawn, size).float() + shares - shares.detach()  # their own gradient would explode
+                unit = (
+                    F.one_hot(drawn, size).to(self.bias) + shares - shares.detach()
+                )  # their own gradient would explode
             unit = going * unit + (1 - going) * padding
             made.append(unit)
             given = unit @ self.embedding.weight
-            going = going * (unit.argmax(1, keepdim=True) != END).float()
+            going = going * (unit.argmax(1, keepdim=True) != END).to(self.bias)
             if random is None and not bool(going.any()):
                 break
         return torch.stack(made, 1)

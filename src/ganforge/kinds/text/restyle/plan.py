@@ -22,7 +22,6 @@ from ganforge.contracts import Feed, Game, Levers, Loss, Player, Tell, Turn, is_
 from ganforge.core.device import widened
 from ganforge.core.seeds import seed_for
 from ganforge.errors import RecipeError
-from ganforge.kinds.text.networks import PAD
 from ganforge.kinds.text.restyle.corpus import Styles
 from ganforge.kinds.text.restyle.networks import Rewriter, StyleDiscriminator, noised
 from ganforge.planning.compute import Pace, choose_compute, choose_length, choose_pieces, for_two_phases
@@ -76,12 +75,6 @@ def build_game(recipe: Recipe, counts: NDArray[np.int64]) -> Game:
     ).to(device)
     chance = torch.from_numpy(chance_of_loss(counts)).to(device)
 
-    def cut(turn: Turn) -> tuple[Tensor, Tensor]:
-        tokens = turn.batch["x"]
-        if tokens.device.type == "cpu":  # there the units that are not there cost time
-            tokens = tokens[:, : int((tokens != PAD).sum(1).max())]
-        return tokens, turn.batch["label"]
-
     def rewritten(turn: Turn, x: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         """Return lines in other styles, drawn, and these styles."""
         apart = (turn.random.uniform(len(x)) * (styles - 1)).long().clamp(max=styles - 2) + 1
@@ -89,7 +82,7 @@ def build_game(recipe: Recipe, counts: NDArray[np.int64]) -> Game:
         return rewriter.written(x, other, x.shape[1] + 6, turn.random), other
 
     def rewriter_loss(turn: Turn) -> Loss:
-        tokens, label = cut(turn)
+        tokens, label = turn.batch["x"], turn.batch["label"]
         x = tokens[:, 1:]
         disturbed = noised(x, chance[label[:, None], x], turn.random)
         terms = {"repair": widened(rewriter.surprise(disturbed, label, tokens))}
@@ -101,7 +94,7 @@ def build_game(recipe: Recipe, counts: NDArray[np.int64]) -> Game:
         return Loss(terms)
 
     def discriminator_loss(turn: Turn) -> Loss:
-        tokens, label = cut(turn)
+        tokens, label = turn.batch["x"], turn.batch["label"]
         x = tokens[:, 1:]
         with torch.no_grad():
             made, _ = rewritten(turn, x, label)

@@ -28,7 +28,7 @@ SLOPE = 0.2  # of leaky ReLU
 
 
 class _OnRotations(torch.autograd.Function):
-    """The identity, whose gradient is the field in the head of this file."""
+    """The identity, whose gradient G becomes the first part of the step in the head of this file."""
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor) -> Tensor:
@@ -39,9 +39,7 @@ class _OnRotations(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> Tensor:
         (weight,), (gradient,) = ctx.saved_tensors, gradients
         turned = weight.mT @ (len(weight) * gradient)  # the loss is a mean over restarts: each has its own gradient
-        field: Tensor = weight @ (turned - turned.mT) + PULL * weight @ (
-            weight.mT @ weight - torch.eye(weight.shape[-1]).to(weight)
-        )
+        field: Tensor = weight @ (turned - turned.mT)
         return field
 
 
@@ -51,6 +49,12 @@ class Rotations(nn.Module):
     def __init__(self, restarts: int, dimensions: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.linalg.qr(torch.randn(restarts, dimensions, dimensions))[0])
+
+    def pull(self) -> Tensor:
+        """Return how far each is from a rotation, (R,): its gradient is the second part of the step."""
+        weight = self.weight
+        beyond = weight.mT @ weight - torch.eye(weight.shape[-1]).to(weight)
+        return PULL / 4 * beyond.square().sum((1, 2))
 
     def forward(self, x: Tensor) -> Tensor:
         weight: Tensor = _OnRotations.apply(self.weight)  # type: ignore[no-untyped-call]
@@ -79,10 +83,13 @@ class Discriminators(nn.Module):
         return scores
 
 
-def game_of_rotations(recipe: Recipe, rotations: Rotations, discriminators: Discriminators, rate: float) -> Game:
+def game_of_rotations(
+    recipe: Recipe, rotations: Rotations, discriminators: Discriminators, others: Tensor, rate: float
+) -> Game:
     """Return the game: discriminators tell words of the other language from rotated ones, beside their traits.
 
-    Batches have x (B, F + M) and other (B, F + M). Args: rate of the rotations' steps, at the beginning.
+    Batches have x (B, F + M). Args: others (N, F + M) words of the other language, of which each word of a batch meets
+        one at random; rate of the rotations' steps, at the beginning.
     """
     objective, dimensions, restarts = (
         OBJECTIVES[recipe.adversary.name](),
@@ -91,13 +98,13 @@ def game_of_rotations(recipe: Recipe, rotations: Rotations, discriminators: Disc
     )
 
     def rotated(turn: Turn) -> Tensor:
-        vectors, traits = turn.batch["x"].tensor_split([dimensions], 1)
+        vectors, traits = turn.batch["x"].to(rotations.weight).tensor_split([dimensions], 1)
         turned = rotations(vectors)
         return torch.cat([turned, traits[:, None].expand(-1, restarts, -1)], 2).flatten(0, 1)
 
     def real(turn: Turn) -> Tensor:
-        order = turn.random.uniform(len(turn.batch["other"]), 1)[:, 0].argsort()  # not beside words as frequent
-        return turn.batch["other"][order].repeat_interleave(restarts, 0)
+        drawn = (turn.random.uniform(len(turn.batch["x"])) * len(others)).long().clamp(max=len(others) - 1)
+        return others[drawn].to(rotations.weight).repeat_interleave(restarts, 0)
 
     score: BoundDiscriminator = discriminators
 
@@ -107,7 +114,8 @@ def game_of_rotations(recipe: Recipe, rotations: Rotations, discriminators: Disc
         return objective.discriminator_loss(score, real(turn), made, turn.dials["gamma"], turn.random)
 
     def rotation_loss(turn: Turn) -> Loss:
-        return objective.generator_loss(score, real(turn), rotated(turn))
+        terms = objective.generator_loss(score, real(turn), rotated(turn)).terms
+        return Loss({**terms, "pull": (restarts * rotations.pull()).repeat(len(turn.batch["x"]))})
 
     settings, dials = optimiser_settings(recipe), gamma_dials(recipe)
     steady = replace(settings, learning_rate=replace(settings.learning_rate, shape="constant"))

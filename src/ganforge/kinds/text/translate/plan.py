@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from ganforge.contracts import Game, Tell
 from ganforge.core.seeds import seed_for
@@ -70,19 +73,21 @@ def initial_rotations(recipe: Recipe) -> Rotations:
     return initialised(seed_for(recipe.seed, "networks"), lambda: Rotations(chosen.restarts, chosen.dimensions))
 
 
-def build_game(recipe: Recipe) -> Game:
-    """Build rotations and discriminators on the recipe's device, with their losses."""
+def build_game(recipe: Recipe, others: Tensor) -> Game:
+    """Build rotations and discriminators on the recipe's device, with their losses. Args: others (N, F + M)."""
     chosen = recipe.section(Translating)
     discriminators = initialised(
         seed_for(recipe.seed, "networks/discriminators"),
         lambda: Discriminators(chosen.restarts, recipe.data.shape[0], recipe.network.need("width")),
     )
     device = recipe.compute.device
-    return game_of_rotations(recipe, initial_rotations(recipe).to(device), discriminators.to(device), chosen.rate)
+    return game_of_rotations(
+        recipe, initial_rotations(recipe).to(device), discriminators.to(device), others.to(device), chosen.rate
+    )
 
 
-def feed_of(corpus: Corpus, chosen: Translating, device: str) -> TensorFeed:
-    """Return a feed of frequent words of both languages, x and other (N, F + M): vectors, then traits."""
+def sides_of(corpus: Corpus, chosen: Translating) -> tuple[Tensor, Tensor]:
+    """Return frequent words of both languages, each (N, F + M): vectors, then traits."""
     sides = []
     for language in corpus.languages:
         vectors = language.vectors(chosen.dimensions, chosen.frequent)
@@ -91,7 +96,7 @@ def feed_of(corpus: Corpus, chosen: Translating, device: str) -> TensorFeed:
             np.concatenate([scaled, TRAIT_WEIGHT * language.traits(chosen.frequent)], axis=1, dtype=np.float32)
         )
     count = min(map(len, sides))
-    return TensorFeed(device, x=torch.from_numpy(sides[0][:count]), other=torch.from_numpy(sides[1][:count]))
+    return torch.from_numpy(sides[0][:count]), torch.from_numpy(sides[1][:count])
 
 
 def plan_dictionary(draft: Draft, corpus: Corpus, tell: Tell) -> Recipe:
@@ -139,10 +144,11 @@ def plan_dictionary(draft: Draft, corpus: Corpus, tell: Tell) -> Recipe:
         beta1=(0.5, "as for vectors in MUSE"),
         batch_size=(min(BATCH, chosen.frequent), "words of either language"),
     )
-    feed = feed_of(corpus, chosen, draft.device)
+    words, others = sides_of(corpus, chosen)
+    feed, build = TensorFeed(draft.device, x=words), partial(build_game, others=others)
     tell("timing", size=size)
-    choose_pieces(draft, feed, build=build_game)
-    choose_length(draft, PACE, _span(draft, feed))
+    choose_pieces(draft, feed, build=build)
+    choose_length(draft, PACE, _span(draft, feed, build))
     return draft.recipe()
 
 
@@ -153,10 +159,10 @@ def _what_is_known(corpus: Corpus) -> str:
     return f"the two texts: {lines}; {known or 'no pair of words is known'}"
 
 
-def _span(draft: Draft, feed: TensorFeed) -> Span:
+def _span(draft: Draft, feed: TensorFeed, build: Callable[[Recipe], Game]) -> Span:
     """Return the length that was asked for, or a fixed number of steps: more do not help."""
     if draft.examples is not None or draft.request.minutes is not None:
-        return for_one_phase(draft, PACE, feed, build=build_game)
+        return for_one_phase(draft, PACE, feed, build=build)
     examples = STEPS * draft[Optimiser].batch_size
-    measured = for_examples(draft, examples, lambda recipe, steps: measure_rate(recipe, feed, steps, build=build_game))
+    measured = for_examples(draft, examples, lambda recipe, steps: measure_rate(recipe, feed, steps, build=build))
     return replace(measured, why=f"{STEPS:,} steps, after which nothing moves")

@@ -20,7 +20,7 @@ from ganforge.kinds.text.translate.corpus import Corpus, open_corpus
 from ganforge.kinds.text.translate.dictionary import csls, led_by
 from ganforge.kinds.text.translate.game import Rotations
 from ganforge.kinds.text.translate.model import NEXT_STEPS, Described, Stored
-from ganforge.kinds.text.translate.plan import ABSENT, Translating, build_game, feed_of, plan_dictionary
+from ganforge.kinds.text.translate.plan import ABSENT, Translating, build_game, plan_dictionary, sides_of
 from ganforge.kinds.text.translate.starts import certain_of, choose, dictionary_of, reach
 from ganforge.kinds.text.translate.vectors import Array
 from ganforge.kinds.text.translate.verdict import evaluate_dictionary
@@ -62,7 +62,8 @@ class Translate(Task):
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """Return the game and a feed of the vectors received."""
-        return build_game(recipe), TensorFeed(recipe.compute.device, **examples)
+        others = np.frombuffer(brief["others"], np.float32).reshape(-1, *recipe.data.shape)
+        return build_game(recipe, torch.from_numpy(others.copy())), TensorFeed(recipe.compute.device, **examples)
 
 
 def _corpus(request: Request, source: str) -> Corpus:
@@ -83,11 +84,15 @@ class TranslateJob(Job):
 
     @property
     def feed(self) -> Feed:
-        return feed_of(self.corpus, self.recipe.section(Translating), self.recipe.compute.device)
+        return TensorFeed(self.recipe.compute.device, x=self._sides[0])
 
     def game(self) -> Game:
         """Build rotations and discriminators, initialised from the seed; the discriminators play first."""
-        return build_game(self.recipe)
+        return build_game(self.recipe, self._sides[1])
+
+    def brief(self) -> Mapping[str, bytes]:
+        """Return the words of the other language, as the game has them."""
+        return {"others": self._sides[1].numpy().tobytes()}
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Return the criterion of the best restart as it is, without self-learning, over frequent words."""
@@ -131,6 +136,10 @@ class TranslateJob(Job):
         """Compare every beginning with what is known, and with each other."""
         assert isinstance(product, Stored)
         return evaluate_dictionary(product, self.corpus)
+
+    @property
+    def _sides(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return sides_of(self.corpus, self.recipe.section(Translating))
 
     def _described(self, starts: tuple[str, ...]) -> Described:
         one, other = self.corpus.languages
