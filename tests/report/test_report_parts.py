@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from planted import plant_run
 
-from ganforge.core.format import duration, number, short
+from ganforge.core.format import duration, number, short, title
 from ganforge.records import History, Page, read_evaluation
 from ganforge.reports.blocks import standings
 from ganforge.reports.page import passport_facts, plan_sections, run_facts
@@ -184,3 +184,11 @@ def test_the_report_says_on_what_and_in_which_precision_a_run_was_trained(captur
     events = ({"kind": "captured", "step": 3, "players": ["generator"]},) if captured else ()
     facts = dict(run_facts(History((), events), {"compute": {"device": "cuda", "precision": "bfloat16"}}, Page()))
     assert facts["Trained on"] == "cuda, bfloat16" + (", steps repeated from a recording" if captured else "")
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [("held_out", "Held out"), ("network.width", "Network width"), ("plain 0.7", "Plain 0.7"), ("fid", "FID")],
+)
+def test_keys_become_words_and_numbers_keep_their_point(key: str, words: str) -> None:
+    assert title(key) == words

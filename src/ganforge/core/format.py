@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 
 def number(value: object) -> str:
@@ -46,7 +47,7 @@ SHORT = {word: word.upper() for word in ("fid", "kid", "mse", "rmse", "r2", "psn
 
 
 def title(key: str) -> str:
-    """Format a key of a file as words: `held_out` -> `Held out`. Short names such as fid become FID."""
-    words = [SHORT.get(word, word) for word in key.replace("_", " ").replace(".", " ").split()]
+    """Format a key of a file as words: `held_out` -> `Held out`, `plain 0.7` -> `Plain 0.7`, `fid` -> `FID`."""
+    words = [SHORT.get(word, word) for word in re.sub(r"_|(?<!\d)\.|\.(?!\d)", " ", key).split()]
     text = " ".join(words)
     return text[:1].upper() + text[1:]
