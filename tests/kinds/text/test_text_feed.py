@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from ganforge.engine import feed as engine_feed
-from ganforge.kinds.text.feed import TokenFeed, UnitRows, choose_length
+from ganforge.engine.feed import ArrayFeed
+from ganforge.kinds.text.feed import TOKENS, UnitRows, choose_length
 from ganforge.kinds.text.reading import open_texts
 from ganforge.kinds.text.units import Units
 
@@ -23,7 +24,7 @@ def folder_of(tmp_path: Path) -> Path:
 
 def test_a_row_is_beginning_units_end_and_padding(tmp_path: Path) -> None:
     texts, units = open_texts(str(folder_of(tmp_path))), Units("characters", tuple("ABx 0123456789"))
-    feed = TokenFeed(UnitRows(texts.train, units, 9), texts.train.labels)
+    feed = ArrayFeed(UnitRows(texts.train, units, 9), texts.train.labels, form=TOKENS)
     batch = feed.batch(torch.arange(len(feed)))
     assert batch["x"].dtype == torch.int64 and batch["x"].shape == (len(texts.train), 9)
     assert texts.train.labels is not None
@@ -38,8 +39,8 @@ def test_another_process_gets_the_same_rows(tmp_path: Path, in_memory: bool, mon
     if not in_memory:
         monkeypatch.setattr(engine_feed, "IN_MEMORY", 0)
     texts, units = open_texts(str(folder_of(tmp_path))), Units("characters", tuple("ABx "))
-    feed = TokenFeed(UnitRows(texts.train, units), texts.train.labels)
-    there = TokenFeed.of_raw(feed.raw(10, 25), "cpu")
+    feed = ArrayFeed(UnitRows(texts.train, units), texts.train.labels, form=TOKENS)
+    there = ArrayFeed.of_raw(feed.raw(10, 25), "cpu", TOKENS)
     assert feed.resident == in_memory
     asked = torch.tensor([3, 0, 14])
     for name, values in feed.batch(asked + 10).items():

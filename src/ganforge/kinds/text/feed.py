@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ganforge.contracts import Batch
 from ganforge.core.cache import kept_or_filled
-from ganforge.engine.feed import ArrayFeed, Form, Rows
+from ganforge.engine.feed import Form
 from ganforge.kinds.text.reading import Lines
 from ganforge.kinds.text.units import Units
 
@@ -26,9 +24,10 @@ class UnitRows:
     A row is the beginning, the units and the end, then padding. A longer example is cut: its row has no end.
     """
 
-    def __init__(self, lines: Lines, units: Units, length: int | None = None) -> None:
-        """Encode the examples, or find their units in the cache. Args: length L, None for that of `choose_length`.
+    def __init__(self, lines: Lines, units: Units, length: int | None = None, *, most: int = MOST_UNITS) -> None:
+        """Encode the examples, or find their units in the cache.
 
+        Args: length L, None for that of `choose_length`; most units of an example, if it is chosen.
         Raises: StorageError if the cache cannot be written.
         """
         words = f"{VERSION} {lines.digest} {units.digest}"
@@ -36,7 +35,7 @@ class UnitRows:
         self._flat = np.asarray(np.memmap(folder / "units", _dtype(units), "r"))
         self._ends = np.asarray(np.load(folder / "ends.npy", mmap_mode="r"))
         self._pad = units.pad
-        self.length = length or choose_length(self.lengths)[0]
+        self.length, self.why = (length, "") if length else choose_length(self.lengths, most)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -91,16 +90,4 @@ def _fill(folder: Path, lines: Lines, units: Units) -> None:
 
 
 TOKENS = Form(lambda stored: stored.long(), lambda rows: rows)
-
-
-class TokenFeed(ArrayFeed):
-    """Rows of units by index: x (B, L) int64, label (B,) if there are labels (contracts.Feed)."""
-
-    def __init__(self, rows: Rows, labels: NDArray[np.int64] | None = None, device: torch.device | str = "cpu") -> None:
-        """Args: rows UnitRows, or an array of such rows; labels (N,)."""
-        super().__init__(rows, labels, device, form=TOKENS)
-
-    @classmethod
-    def of_raw(cls, examples: Batch, device: torch.device | str, form: Form = TOKENS) -> ArrayFeed:
-        """Make a feed of the result of `raw`."""
-        return ArrayFeed.of_raw(examples, device, form)
+"""Rows of units: x of a batch is (B, L) int64."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ganforge.core.files import DAMAGED
+from ganforge.core.text_file import WIDE_MARKS
 from ganforge.errors import DataError, did_you_mean
 
 BLOCK = 2**20  # bytes that are read at once
@@ -94,7 +95,7 @@ def lines_of(path: Path, notes: Notes, most: int) -> Iterator[bytes]:
     """
     with path.open("rb") as file:
         mark = file.read(4)
-        wide = next((name for name in ("UTF-32", "UTF-16") if mark.startswith(_MARKS[name])), None)
+        wide = next((name.upper() for begin, name in WIDE_MARKS.items() if mark.startswith(begin)), None)
         file.seek(len(codecs.BOM_UTF8) if mark.startswith(codecs.BOM_UTF8) else 0)
         if wide or file.tell():
             notes.note(f"Byte order mark of {wide or 'UTF-8'}", path, 1)
@@ -112,12 +113,6 @@ def lines_of(path: Path, notes: Notes, most: int) -> Iterator[bytes]:
             if line.endswith(b"\r"):
                 notes.note("Lines that end with CR LF", path, number)
             yield as_utf8(line.removesuffix(b"\r"), path, number, notes)
-
-
-_MARKS = {
-    "UTF-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
-    "UTF-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
-}
 
 
 def _split(blocks: Iterator[bytes], end: bytes, most: int) -> Iterator[bytes]:

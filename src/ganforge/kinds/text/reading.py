@@ -117,6 +117,12 @@ class Texts:
     passport: Mapping[str, Any]
     sha256: str  # of all examples and their labels, in the order of the files
 
+    @property
+    def empty_file(self) -> str:
+        """A sentence that names the first file without text; "" if there is none."""
+        name = self.passport["first"].get(WITHOUT, "").partition(", line ")[0]
+        return f"There is no text in {name!r}." if name else ""
+
 
 def open_texts(
     source: str,
@@ -279,7 +285,7 @@ def _write_lines(
                     np.array(rows, ROW).tofile(table)
                     rows = []
             np.array(rows, ROW).tofile(table)
-            notes.note("Files without text", path, 1, count=sink.tell() == before)
+            notes.note(WITHOUT, path, 1, count=sink.tell() == before)
     lines, order = np.fromfile(folder / "rows", ROW), sorted(labels)
     (folder / "rows").unlink()
     rank = {name: place for place, name in enumerate(order)}
@@ -289,6 +295,7 @@ def _write_lines(
 
 CUT = f"Texts longer than {MOST_BYTES:,} bytes, which were cut there"
 EMPTY = "Lines and values without text"
+WITHOUT = "Files without text"
 
 
 def _records(source: str, path: Path, asked: Columns, notes: Notes) -> Iterator[Record]:

@@ -18,8 +18,9 @@ from ganforge.core.files import write_whole
 from ganforge.core.labels import Labels
 from ganforge.core.model_files import description_of, write_model_files
 from ganforge.core.seeds import seed_for, subset
+from ganforge.engine.feed import ArrayFeed
 from ganforge.errors import DataError
-from ganforge.kinds.text.feed import TokenFeed, UnitRows, choose_length
+from ganforge.kinds.text.feed import TOKENS, UnitRows
 from ganforge.kinds.text.generate.curve import TEMPERATURES, Judges, perplexity, picture
 from ganforge.kinds.text.generate.model import GUIDED, NEXT_STEPS, Asked, TextModel, Writer, load_writer
 from ganforge.kinds.text.generate.plan import ABSENT, Writing, build_game, plan_texts
@@ -75,8 +76,8 @@ class Generate(Task):
         texts = _open(request)
         vocabulary, why = _vocabulary(texts, request.options.get("unit"))
         rows = UnitRows(texts.train, vocabulary)
-        feed = TokenFeed(rows, texts.train.labels, draft.device)
-        length = rows.length, choose_length(rows.lengths)[1]
+        feed = ArrayFeed(rows, texts.train.labels, draft.device, form=TOKENS)
+        length = rows.length, rows.why
         return GenerateJob(plan_texts(draft, texts, vocabulary, why, length, feed, tell), texts, vocabulary, tell)
 
     def open(self, recipe: Recipe, tell: Tell) -> GenerateJob:
@@ -93,7 +94,7 @@ class Generate(Task):
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """Return the game and a feed of the texts received."""
-        return build_game(recipe), TokenFeed.of_raw(examples, recipe.compute.device)
+        return build_game(recipe), ArrayFeed.of_raw(examples, recipe.compute.device, TOKENS)
 
 
 def _open(request: Request) -> Texts:
@@ -128,8 +129,7 @@ class GenerateJob(Job):
 
     @property
     def feed(self) -> Feed:
-        rows = UnitRows(self.texts.train, self.vocabulary, self.recipe.data.shape[0])
-        return TokenFeed(rows, self.texts.train.labels, self.recipe.compute.device)
+        return ArrayFeed(self._rows, self.texts.train.labels, self.recipe.compute.device, form=TOKENS)
 
     def game(self) -> Game:
         """Build the network, initialised from the seed."""
@@ -204,7 +204,7 @@ class GenerateJob(Job):
 
     def _blocks(self) -> Iterator[list[Ids]]:
         """Yield the training texts as units, some at a time."""
-        rows = UnitRows(self.texts.train, self.vocabulary, self.recipe.data.shape[0])
+        rows = self._rows
         for first in range(0, len(rows), COMPARED):
             yield rows.texts(first, first + COMPARED)
 
@@ -262,6 +262,10 @@ class GenerateJob(Job):
 
     def _model(self, writer: Writer) -> TextModel:
         return TextModel(writer, self.vocabulary, self._labels, self._longest)
+
+    @property
+    def _rows(self) -> UnitRows:
+        return UnitRows(self.texts.train, self.vocabulary, self.recipe.data.shape[0])
 
     @property
     def _labels(self) -> Labels:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ganforge.engine.feed import ArrayFeed
 from ganforge.errors import DataError
-from ganforge.kinds.text.feed import TOKENS, UnitRows, choose_length
+from ganforge.kinds.text.feed import TOKENS, UnitRows
 from ganforge.kinds.text.reading import Lines, open_texts
 from ganforge.kinds.text.units import Units, choose_units
 
@@ -32,7 +32,7 @@ class Styles:
     judged: Lines  # which neither the edits nor the networks ever see
     names: tuple[str, ...]
     units: Units
-    length: int  # of a row of units, beginning and end included
+    rows: UnitRows  # the units of the lines to learn from
     why: str
     passport: Mapping[str, Any]
     sha256: str
@@ -42,11 +42,6 @@ class Styles:
         """(N,) the style of each line to learn from."""
         assert self.train.labels is not None
         return self.train.labels
-
-    @cached_property
-    def rows(self) -> UnitRows:
-        """The units of the lines to learn from."""
-        return UnitRows(self.train, self.units, self.length)
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
@@ -73,10 +68,9 @@ def open_styles(source: str, label: str | None, options: Mapping[str, Any]) -> S
     texts = open_texts(source, text=options.get("text"), label=label, example=options.get("example") or "line")
     names, whole = texts.label_names, texts.whole
     if whole.labels is None or len(names) < 2:
-        empty = texts.passport["first"].get("Files without text", "").partition(", line ")[0]
         raise DataError(
             f"{source!r} holds one style.",
-            f"There is no text in {empty!r}." if empty else "A line is put from one style into another.",
+            texts.empty_file or "A line is put from one style into another.",
             "Give a folder with a file for each style: styles/A.txt and styles/B.txt.",
         )
     both = _in_several(whole)
@@ -107,8 +101,7 @@ def open_styles(source: str, label: str | None, options: Mapping[str, Any]) -> S
             "Give text.",
         )
     units, why = choose_units(train, options.get("unit"), MOST_PIECES)
-    rows = UnitRows(train, units, 3)
-    length, cut = choose_length(rows.lengths, MOST_UNITS)
+    rows = UnitRows(train, units, most=MOST_UNITS)
     passport = {
         **texts.passport,
         "train": len(train),
@@ -116,7 +109,7 @@ def open_styles(source: str, label: str | None, options: Mapping[str, Any]) -> S
         "both": int(both.sum()),
         "warnings": notes,
     }
-    return Styles(train, kept, names, units, length, f"{why}; {cut}", passport, texts.sha256)
+    return Styles(train, kept, names, units, rows, f"{why}; {rows.why}", passport, texts.sha256)
 
 
 def _in_several(whole: Lines) -> NDArray[np.bool_]:

@@ -20,7 +20,7 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.text.restyle.edits import Line, Values, ending_of, grams, words_of
-from ganforge.measures.intervals import Estimate, from_bootstrap, of_share
+from ganforge.measures.intervals import Estimate, from_bootstrap, mean_by_bootstrap, of_share
 from ganforge.records import Meaning
 
 FOLDS = 3  # of the judge: no line is judged by one that has seen it
@@ -103,16 +103,13 @@ class Course:
         endings = Counter(map(ending_of, made))
         kept = np.array([chrf(line.text, source.text) for line, source in zip(made, self.sources, strict=True)])
         random = np.random.default_rng(seed_for(0, "restyle/bootstrap"))
-
-        def mean(values: Values) -> Estimate:
-            return from_bootstrap(lambda some: float(values[some].mean()), len(values), random)
-
         found = {"accuracy": of_share(int(right.sum()), len(right))}
         if len(self.references) >= FEWEST_REFERENCES:
-            found["reference"] = mean(np.array([chrf(made[place].text, line.text) for place, line in self.references]))
+            close = np.array([chrf(made[place].text, line.text) for place, line in self.references])
+            found["reference"] = mean_by_bootstrap(close, random)
         surprise = self.surprise(made)
         return found | {
-            "kept": mean(kept),
+            "kept": mean_by_bootstrap(kept, random),
             "perplexity": from_bootstrap(lambda some: float(np.exp(surprise[some].mean())), len(made), random),
             "common_ending": of_share(endings.most_common(1)[0][1], len(made)),
         }

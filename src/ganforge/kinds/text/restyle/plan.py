@@ -137,7 +137,9 @@ def plan_rewriter(draft: Draft, styles: Styles, feed: Feed, tell: Tell) -> Recip
     """Choose every setting, with its reason, and time a few steps. Raises: RecipeError for settings that do not fit."""
     draft.explain({"task": ASKED})
     names = (styles.names, f"the {len(styles.names)} files or subfolders")
-    choose_data(draft, "text", ((styles.length,), f"units of a line: {styles.why}"), styles.sha256, label_names=names)
+    choose_data(
+        draft, "text", ((styles.rows.length,), f"units of a line: {styles.why}"), styles.sha256, label_names=names
+    )
     choose_compute(draft)
     chosen = draft.choose(
         Restyling,

@@ -15,8 +15,9 @@ from torch import nn
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.model_files import description_of, write_model_files
 from ganforge.core.seeds import subset
+from ganforge.engine.feed import ArrayFeed
 from ganforge.errors import RecipeError
-from ganforge.kinds.text.feed import TokenFeed
+from ganforge.kinds.text.feed import TOKENS
 from ganforge.kinds.text.ngram import Ngrams
 from ganforge.kinds.text.reading import refuse_unused
 from ganforge.kinds.text.restyle.corpus import Styles, open_styles
@@ -80,7 +81,7 @@ class Restyle(Task):
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """Return the game and a feed of the lines received."""
         counts = np.frombuffer(brief["counts"], np.int64).reshape(len(recipe.data.label_names), -1)
-        return build_game(recipe, counts), TokenFeed.of_raw(examples, recipe.compute.device)
+        return build_game(recipe, counts), ArrayFeed.of_raw(examples, recipe.compute.device, TOKENS)
 
 
 def _open(request: Request) -> Styles:

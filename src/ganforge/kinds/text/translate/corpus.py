@@ -66,10 +66,9 @@ def open_corpus(source: str, label: str | None, text: str | None, seeds: str | N
     if len(texts.label_names) != 2:
         found = ", ".join(texts.label_names) or "one text"
         count = len(texts.label_names) or 1
-        empty = texts.passport["first"].get("Files without text", "").partition(", line ")[0]
         raise DataError(
             f"{source!r} holds {count} {'language' if count == 1 else 'languages'}: {found}.",
-            f"There is no text in {empty!r}." if empty else "Words are translated between two.",
+            texts.empty_file or "Words are translated between two.",
             "Give a folder with two files, such as en.txt and fr.txt.",
         )
     sides = [texts.whole.of_label(label) for label in (0, 1)]
