@@ -371,7 +371,7 @@ class Option:
     flag: str = ""  # "--rule" where it is not --NAME
     many: bool = False  # may be given several times: a tuple
     within: tuple[float, float] | None = None  # of a number: its least and greatest value
-    counts: bool = False  # of `sample` says how many, so that -n cannot be given; of `apply` what it is applied to
+    instead: bool = False  # is given instead of what the verb usually needs: -n of `sample`, DATA of `apply`
     check: Callable[[Any], Any] | None = None  # value -> value as it is kept. Raises: RecipeError, InputError
 
 

@@ -122,7 +122,7 @@ def refuse_number(flag: str, number: int | None, verb: str, asked: Iterable[str]
     """Raises: RecipeError if a number was given besides an option that says itself how many."""
     for name in asked if number is not None else ():
         _, option = options_of(verb)[name][0]
-        if option.counts:
+        if option.instead:
             raise RecipeError(
                 f"{flag} and {flag_of(option)} were given.",
                 f"{flag_of(option)} says itself how many are made.",
@@ -132,7 +132,7 @@ def refuse_number(flag: str, number: int | None, verb: str, asked: Iterable[str]
 
 def refuse_without_data(data: str | None, out: Path | None, asked: Iterable[str]) -> None:
     """Raises: InputError where `apply` has no data and no option that stands for it, or both, or nowhere to write."""
-    standing = [flag_of(option) for name in asked for _, option in options_of("apply")[name][:1] if option.counts]
+    standing = [flag_of(option) for name in asked for _, option in options_of("apply")[name][:1] if option.instead]
     if standing and data is not None:
         raise InputError(
             f"{data!r} and {standing[0]} were given.", "Each is something to apply the run to.", "Give one."

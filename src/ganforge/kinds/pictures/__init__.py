@@ -163,7 +163,7 @@ KIND = Kind(
         Option(
             "interpolate", ("sample",), int, "K",
             "Instead of N of them, a walk through K and back, as a .gif, .webp or .mp4.", "8", within=(2, math.inf),
-            counts=True,
+            instead=True,
         ),
         Option(
             "strength", ("apply",), float, "S",

@@ -83,7 +83,7 @@ KIND = Kind(
         ),
         Option(
             "text", ("sample",), str, "WORDS", "Of a voice: what it says. Several: each is a sound.",
-            '"Please hold."', many=True, counts=True,
+            '"Please hold."', many=True, instead=True,
         ),
         Option("label", ("sample",), object, "L", "Only this label, by its name.", "7", check=str),
         Option("to", ("apply",), str, "NAME", "Of a converter: the voice, by the name of its folder.", "B"),

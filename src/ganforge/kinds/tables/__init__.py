@@ -180,7 +180,7 @@ KIND = Kind(
         Option(
             "given", ("sample",), object, "FILE",
             "Instead of N of them, one row for each row of a table of some columns, whose cells stay as they are.",
-            "seeds.csv", counts=True,
+            "seeds.csv", instead=True,
         ),
         Option(
             "balance", ("sample",), object, "SHARES",

@@ -172,7 +172,7 @@ KIND = Kind(
             "seeds", ("train",), str, "FILE", "Of translation: pairs of words that are known, one a line.", "pairs.tsv"
         ),
         Option(
-            "word", ("apply",), str, "WORD", "Of a dictionary: one word, instead of DATA.", "chien", counts=True
+            "word", ("apply",), str, "WORD", "Of a dictionary: one word, instead of DATA.", "chien", instead=True
         ),
         Option("to", ("apply",), str, "NAME", "The language of a dictionary, or the style, that is wanted.", "fr"),
     ),
