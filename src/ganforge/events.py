@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ganforge.core.format import number, title
 from ganforge.errors import MISFIT
+
+if TYPE_CHECKING:
+    from ganforge.contracts import Observer
 
 State: TypeAlias = Literal["planned", "in training", "stopped, can go on", "failed", "finished"]
 
@@ -163,3 +166,9 @@ def _of_guard(event: Mapping[str, Any]) -> dict[str, str]:
         "back": back_words(event),
         "came": came_words(event),
     }
+
+
+def tell_note(observers: Iterable[Observer], words: str, count: int) -> None:
+    """Tell observers a sentence on what is drawn or applied. Args: count of the examples that it is about."""
+    for observer in observers:
+        observer.event({"kind": "noted", "sentence": words, "count": count})

@@ -18,6 +18,7 @@ from ganforge.api.stored_run import on_this_machine, recipe_of, reopened
 from ganforge.contracts import Kind, Model, Observer
 from ganforge.core.files import read_json_file
 from ganforge.errors import DataError, InputError, RecipeError, RunError
+from ganforge.events import tell_note
 from ganforge.kinds import read_options, refuse_of_others
 from ganforge.recipe import FORMER_KINDS
 from ganforge.run import Run
@@ -72,8 +73,7 @@ def sample(
     model, asked = model_and_options(run, "sample", options)
     samples = model.sample(n, asked, seed)
     for sentence in getattr(samples, "notes", ()):
-        for observer in observers:
-            observer.event({"kind": "noted", "sentence": sentence, "count": n})
+        tell_note(observers, sentence, n)
     return model.write(samples, Path(out), force=force)
 
 

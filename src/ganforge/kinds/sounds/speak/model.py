@@ -16,6 +16,7 @@ from ganforge.core.files import read_json_file, refuse_taken
 from ganforge.core.model_files import built, read_description_of
 from ganforge.core.text_file import read_text
 from ganforge.errors import DataError, InputError, refused
+from ganforge.events import tell_note
 from ganforge.kinds.sounds.features import LogMel, Mel, mel_griffin_lim
 from ganforge.kinds.sounds.plan import check_sizes
 from ganforge.kinds.sounds.reading import MOST_NAMED, Samples
@@ -116,8 +117,7 @@ class Speaker(Model):
         lines = {number: line for number, line in enumerate(every, 1) if line.strip()}
         kept, told = self._sorted(lines, "Line")
         for sentence in (*notes, *told):
-            for observer in observers:
-                observer.event({"kind": "noted", "sentence": sentence, "count": len(lines)})
+            tell_note(observers, sentence, len(lines))
         if not kept:
             raise DataError(
                 f"None of the {len(every)} lines can be spoken.",

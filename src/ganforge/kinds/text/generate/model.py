@@ -6,18 +6,18 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganforge.contracts import Observer
+from ganforge.contracts import Model
 from ganforge.core.files import refuse_taken, write_through
 from ganforge.core.labels import Labels
 from ganforge.core.model_files import built, read_description_of
@@ -76,8 +76,10 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class TextModel:
+class TextModel(Model):
     """A trained writer: draws texts unit after unit."""
+
+    steps: ClassVar[Mapping[str, str]] = NEXT_STEPS
 
     writer: Writer
     vocabulary: Vocabulary
@@ -141,18 +143,6 @@ class TextModel:
             out, lambda file: self._fill(io.TextIOWrapper(file, "utf-8", newline=""), out.suffix.lower(), samples)
         )
         return out
-
-    def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
-        """Raise InputError: a writer takes no input."""
-        raise InputError(
-            "This run draws texts from nothing.",
-            "There is nothing that it could be applied to.",
-            'Use: ganforge sample RUN --out new.txt [--prompt "a man"]',
-        )
-
-    def next_steps(self) -> Mapping[str, str]:
-        """Commands to use this model (contracts.Model)."""
-        return NEXT_STEPS
 
     def _fill(self, file: io.TextIOWrapper, ending: str, samples: TextSamples) -> None:
         names, rows = self.labels.names, csv.writer(file, lineterminator="\n")

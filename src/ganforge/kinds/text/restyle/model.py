@@ -14,11 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganforge.contracts import Observer
+from ganforge.contracts import Model, Observer
 from ganforge.core.files import refuse_taken, write_whole
 from ganforge.core.model_files import built, read_description_of
 from ganforge.core.text_file import FALLBACK, read_text
 from ganforge.errors import InputError, did_you_mean, refused
+from ganforge.events import tell_note
 from ganforge.kinds.text.formats import Notes, as_utf8, refuse_other_encodings
 from ganforge.kinds.text.networks import END, PAD, padded
 from ganforge.kinds.text.reading import refuse_unused
@@ -75,7 +76,7 @@ class Restyler(nn.Module):
 
 
 @dataclass(frozen=True)
-class LineRestyler:
+class LineRestyler(Model):
     """A restyler with its styles and units."""
 
     product: Restyler
@@ -147,18 +148,6 @@ class LineRestyler:
 
     # ---- contracts.Model
 
-    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Any:
-        """Raise InputError: the model needs lines."""
-        raise InputError(
-            "This run puts lines into another style.",
-            "It needs some.",
-            f"Use: ganforge apply RUN mine.txt --out restyled.txt --to {self.names[-1]}",
-        )
-
-    def write(self, samples: object, out: Path, *, force: bool) -> Path:
-        """Raise InputError: the model has no samples."""
-        raise InputError("This run draws no texts, and none can be written.")
-
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
         """Put the lines of a text file, or a list of texts, into a style.
 
@@ -181,9 +170,7 @@ class LineRestyler:
             notes = Notes()
             given = lines_in(Path(source).expanduser(), notes)
             for what, count in notes.counts.items():
-                sentence = f"{what} (first: {notes.first[what]}); the result is in UTF-8"
-                for observer in observers:
-                    observer.event({"kind": "noted", "sentence": sentence, "count": count})
+                tell_note(observers, f"{what} (first: {notes.first[what]}); the result is in UTF-8", count)
         elif isinstance(source, list | tuple) and all(isinstance(one, str) for one in source):
             given = list(source)
         else:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,11 +17,12 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from ganforge.contracts import Observer
+from ganforge.contracts import Model, Observer
 from ganforge.core.files import refuse_taken, write_whole
 from ganforge.core.model_files import built, read_description_of
 from ganforge.core.text_file import read_text
 from ganforge.errors import InputError, did_you_mean, refused
+from ganforge.events import tell_note
 from ganforge.kinds.text.reading import refuse_unused
 from ganforge.kinds.text.translate.corpus import MOST_WORDS
 from ganforge.kinds.text.translate.dictionary import BEST, Translations
@@ -111,8 +112,10 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Dictionary:
+class Dictionary(Model):
     """A trained dictionary between two languages: words in, their best translations out."""
+
+    steps: ClassVar[Mapping[str, str]] = NEXT_STEPS
 
     languages: tuple[str, str]
     words: tuple[tuple[str, ...], tuple[str, ...]]
@@ -144,14 +147,6 @@ class Dictionary:
         return " ".join(self.words[1 - side][best[index[word]]] if word in index else word for word in words_of(line))
 
     # ---- contracts.Model
-
-    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Any:
-        """Raise InputError: there is nothing to draw."""
-        raise InputError("This run translates words.", "It needs some.", "Use: ganforge apply RUN --word WORD")
-
-    def write(self, samples: object, out: Path, *, force: bool) -> Path:
-        """Raise InputError: the model has no samples."""
-        raise InputError("This run draws nothing that could be written.")
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
         """Translate words, or lines word by word.
@@ -199,7 +194,7 @@ class Dictionary:
         table = pd.DataFrame(rows)
         if out is None:
             for sentence in notes:
-                _tell(observers, sentence)
+                tell_note(observers, sentence, 1)
             return table
         text = table.to_csv(index=False) if out.suffix.lower() == ".csv" else _as_json(rows)
         return _written(out, text, notes, observers)
@@ -237,10 +232,6 @@ class Dictionary:
         )
         return 1 if seen[1] > seen[0] else 0
 
-    def next_steps(self) -> Mapping[str, str]:
-        """Commands to use this model (contracts.Model)."""
-        return NEXT_STEPS
-
 
 def _lines(source: object) -> list[str]:
     """Read lines of a file or a list. Raises: DataError, InputError."""
@@ -260,13 +251,8 @@ def _as_json(rows: Sequence[Mapping[str, Any]]) -> str:
 def _written(out: Path, text: str, notes: Sequence[str], observers: Sequence[Observer]) -> Path:
     write_whole(out, text.encode("utf-8", "surrogateescape"))
     for sentence in notes:
-        _tell(observers, sentence)
+        tell_note(observers, sentence, 1)
     return out
-
-
-def _tell(observers: Sequence[Observer], sentence: str) -> None:
-    for observer in observers:
-        observer.event({"kind": "noted", "sentence": sentence, "count": 1})
 
 
 def load_dictionary(folder: Path, device: str = "cpu") -> Dictionary:
