@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import wave
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from ganforge.core.text_file import WIDE_MARKS
 from ganforge.errors import DataError, InputError
 from ganforge.kinds import every_kind, recognise
 from ganforge.kinds.text import KIND
@@ -55,6 +57,16 @@ def kind_of(source: object) -> str:
 def test_a_file_is_text_unless_it_is_numbers_or_rows(tmp_path: Path, name: str, lines: list[str], kind: str) -> None:
     (tmp_path / name).write_text("\n".join(lines), "utf-8")
     assert kind_of(tmp_path / name) == kind_of(str(tmp_path / name)) == kind
+
+
+@pytest.mark.parametrize(("mark", "encoding"), WIDE_MARKS.items())
+def test_text_is_recognised_by_every_byte_order_mark(tmp_path: Path, mark: bytes, encoding: str) -> None:
+    """A mark of UTF-32 begins like one of UTF-16, and both hold zero bytes."""
+    big = mark in (codecs.BOM_UTF32_BE, codecs.BOM_UTF16_BE)
+    path = tmp_path / "a.txt"
+    path.write_bytes(mark + "\n".join(PROSE).encode(f"{encoding}-{'be' if big else 'le'}"))
+    assert kind_of(path) == "text"
+    assert list(open_texts(str(path), example="line").whole) == PROSE
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])

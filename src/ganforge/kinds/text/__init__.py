@@ -11,6 +11,7 @@ from typing import Any
 
 from ganforge.contracts import Claim, Kind, Option
 from ganforge.core.conversion import first_within, is_hidden
+from ganforge.core.text_file import WIDE_MARKS
 from ganforge.errors import DataError, RecipeError
 
 PLAIN = ".txt"
@@ -85,10 +86,10 @@ def _is_text(path: Path) -> bool:
     """Return whether the beginning of a file is text that is not a table of numbers or words."""
     with path.open("rb") as file:
         head = file.read(HEAD)
-    wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))
-    if b"\0" in head and not wide:
+    encoding = next((name for mark, name in WIDE_MARKS.items() if head.startswith(mark)), "utf-8")
+    if b"\0" in head and encoding == "utf-8":
         return False
-    text = head.decode("utf-16" if wide else "utf-8", "replace")
+    text = head.decode(encoding, "replace")
     lines = [line for line in islice(text.splitlines(), 1000) if line.strip()]
     signs = [sign for sign in "".join(lines) if not sign.isspace()]
     if sum(sign.isdecimal() or sign in "+-.,;:" for sign in signs) >= DIGITS * len(signs):  # of an empty file too
