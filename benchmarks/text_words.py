@@ -27,10 +27,10 @@ import torch
 from ganforge.api.request import request_of, task_for
 from ganforge.api.train import fit_settings
 from ganforge.engine.fit import fit
-from ganforge.kinds.text.translate.corpus import Corpus, open_corpus, translated
-from ganforge.kinds.text.translate.dictionary import Pairs
-from ganforge.kinds.text.translate.starts import choose, dictionary_of, reach
-from ganforge.kinds.text.translate.task import TranslateJob
+from ganforge.kinds.text.dictionary.corpus import Corpus, open_corpus, translated
+from ganforge.kinds.text.dictionary.matching import Pairs
+from ganforge.kinds.text.dictionary.starts import choose, dictionary_of, reach
+from ganforge.kinds.text.dictionary.task import DictionaryJob
 
 HALF, TESTED, FREQUENT = 14_500, 500, 1_500
 NONE = np.empty((0, 2), np.int64)
@@ -75,10 +75,10 @@ def gold_of(corpus: Corpus, folder: Path, language: str) -> Pairs:
 def rotations_of(corpus: Corpus, seed: int) -> list[np.ndarray]:
     """Play the game as a run does."""
     source = corpus.passport["source"]
-    job = task_for(request := request_of(source, {"task": "translate", "seed": seed})).plan(
+    job = task_for(request := request_of(source, {"task": "dictionary", "seed": seed})).plan(
         request, lambda *_, **__: None
     )
-    assert isinstance(job, TranslateJob)
+    assert isinstance(job, DictionaryJob)
     job.corpus = corpus
     product = fit(job.game(), job.feed, fit_settings(job.recipe)).product
     left, _, right = torch.linalg.svd(product.weight.detach())

@@ -59,7 +59,7 @@ KINDS = {
     ),
     "texts": ("train", "captions.txt", "--examples", "480", "--set", "text.rounds=1", *OFTEN),
     "restyle": ("train", "styles/", "--task", "restyle", "--examples", "320", *OFTEN),
-    "words": ("train", "languages/", "--task", "translate", "--examples", "640", *OFTEN),
+    "words": ("train", "languages/", "--task", "dictionary", "--examples", "640", *OFTEN),
 }
 CLOCKED = {"seconds", "examples_per_second", "waiting", "look_seconds", "skipped_now"}  # what the wall clock decides
 ENDS = {"kill": {-9, 0}, "terminate": {143, 0}, "interrupt": {130, 0}, "full": {1, 0}, "cut": {-25, 0}, "short": {1, 0}}

@@ -131,14 +131,14 @@ KIND = Kind(
     tasks={
         "generate": "ganforge.kinds.text.generate.task:Generate",
         "restyle": "ganforge.kinds.text.restyle.task:Restyle",
-        "translate": "ganforge.kinds.text.translate.task:Translate",
+        "dictionary": "ganforge.kinds.text.dictionary.task:DictionaryTask",
     },
     recognises=recognises,
     keep=keep,
     models={
         "generate": "ganforge.kinds.text.generate.model:load_writer",
         "restyle": "ganforge.kinds.text.restyle.model:load_restyler",
-        "translate": "ganforge.kinds.text.translate.model:load_dictionary",
+        "dictionary": "ganforge.kinds.text.dictionary.model:load_dictionary",
     },
     options=(
         Option(
@@ -170,7 +170,7 @@ KIND = Kind(
             within=(0, 1),
         ),
         Option(
-            "seeds", ("train",), str, "FILE", "Of translation: pairs of words that are known, one a line.", "pairs.tsv"
+            "seeds", ("train",), str, "FILE", "Of a dictionary: pairs of words that are known, one a line.", "pairs.tsv"
         ),
         Option(
             "word", ("apply",), str, "WORD", "Of a dictionary: one word, instead of DATA.", "chien", instead=True

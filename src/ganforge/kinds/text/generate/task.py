@@ -72,7 +72,7 @@ class Generate(Task):
         """Open the texts and choose every setting not requested. Raises: DataError, RecipeError."""
         draft = Draft(request, Generate, absent=ABSENT)
         tell("reading", count=0, source=request.source)
-        refuse_unused(request.options, seeds="They are of the task translate.")
+        refuse_unused(request.options, seeds="They are of the task dictionary.")
         texts = _open(request)
         vocabulary, why = _vocabulary(texts, request.options.get("unit"))
         rows = UnitRows(texts.train, vocabulary)

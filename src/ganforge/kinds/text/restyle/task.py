@@ -68,7 +68,7 @@ class Restyle(Task):
         """Open the lines and choose every setting not requested. Raises: DataError, RecipeError."""
         draft = Draft(request, Restyle, absent=ABSENT)
         tell("reading", count=0, source=request.source)
-        refuse_unused(request.options, seeds="They are of the task translate.")
+        refuse_unused(request.options, seeds="They are of the task dictionary.")
         styles = _open(request)
         return RestyleJob(plan_rewriter(draft, styles, styles.feed(draft.device), tell), styles, tell)
 

@@ -1,4 +1,4 @@
-"""The task `translate` on two texts: a dictionary of their words."""
+"""The task `dictionary`: the words of two texts, and what each is in the other language."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.model_files import built, description_of, read_description, write_model_files
 from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import TensorFeed
+from ganforge.kinds.text.dictionary.corpus import Corpus, open_corpus
+from ganforge.kinds.text.dictionary.game import Rotations
+from ganforge.kinds.text.dictionary.matching import csls, led_by
+from ganforge.kinds.text.dictionary.model import NEXT_STEPS, Described, Stored
+from ganforge.kinds.text.dictionary.plan import ABSENT, DictionarySettings, build_game, plan_dictionary, sides_of
+from ganforge.kinds.text.dictionary.starts import certain_of, choose, dictionary_of, reach
+from ganforge.kinds.text.dictionary.vectors import Array
+from ganforge.kinds.text.dictionary.verdict import evaluate_dictionary
 from ganforge.kinds.text.reading import refuse_unused
-from ganforge.kinds.text.translate.corpus import Corpus, open_corpus
-from ganforge.kinds.text.translate.dictionary import csls, led_by
-from ganforge.kinds.text.translate.game import Rotations
-from ganforge.kinds.text.translate.model import NEXT_STEPS, Described, Stored
-from ganforge.kinds.text.translate.plan import ABSENT, Translating, build_game, plan_dictionary, sides_of
-from ganforge.kinds.text.translate.starts import certain_of, choose, dictionary_of, reach
-from ganforge.kinds.text.translate.vectors import Array
-from ganforge.kinds.text.translate.verdict import evaluate_dictionary
 from ganforge.measures.intervals import mean_by_bootstrap, with_ends
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
@@ -31,13 +31,13 @@ from ganforge.records import Evaluation, Page
 from ganforge.run import Run
 
 
-class Translate(Task):
-    """The task `translate`: a game on rotations of word vectors, then self-learning from every beginning."""
+class DictionaryTask(Task):
+    """The task `dictionary`: a game on rotations of word vectors, then self-learning from every beginning."""
 
-    name: ClassVar[str] = "translate"
+    name: ClassVar[str] = "dictionary"
     labels: ClassVar[str | None] = None
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {"criterion": "higher"}
-    section: ClassVar[type[TaskSection] | None] = Translating
+    section: ClassVar[type[TaskSection] | None] = DictionarySettings
     unguarded: ClassVar[str | None] = "of several restarts the best is taken when all is done, beside other beginnings"
     page: ClassVar[Page] = Page(
         nouns="words",
@@ -45,20 +45,20 @@ class Translate(Task):
         story="Each restart turns the words of one language until a discriminator cannot tell them from the other's.",
     )
 
-    def plan(self, request: Request, tell: Tell) -> TranslateJob:
+    def plan(self, request: Request, tell: Tell) -> DictionaryJob:
         """Read both texts and choose every setting not requested. Raises: DataError, RecipeError."""
-        draft = Draft(request, Translate, absent=ABSENT)
+        draft = Draft(request, DictionaryTask, absent=ABSENT)
         tell("reading", count=0, source=request.source)
         only = "Words are what is translated, of all lines."
         refuse_unused(request.options, unit=only, example=only)
         corpus = _corpus(request, request.source)
-        return TranslateJob(plan_dictionary(draft, corpus, tell), corpus, tell)
+        return DictionaryJob(plan_dictionary(draft, corpus, tell), corpus, tell)
 
-    def open(self, recipe: Recipe, tell: Tell) -> TranslateJob:
+    def open(self, recipe: Recipe, tell: Tell) -> DictionaryJob:
         """Recreate the job from its recipe. Raises: DataError if the data is missing or has changed."""
         corpus = _corpus(recipe.ask, recipe.data.source)
         refuse_changed_data(recipe, corpus.sha256, "The texts")
-        return TranslateJob(recipe, corpus, tell)
+        return DictionaryJob(recipe, corpus, tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """Return the game and a feed of the vectors received."""
@@ -71,7 +71,7 @@ def _corpus(request: Request, source: str) -> Corpus:
 
 
 @dataclass(slots=True)
-class TranslateJob(Job):
+class DictionaryJob(Job):
     """A job with its two languages and its complete recipe."""
 
     recipe: Recipe
@@ -96,7 +96,7 @@ class TranslateJob(Job):
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Return the criterion of the best restart as it is, without self-learning, over frequent words."""
-        chosen = self.recipe.section(Translating)
+        chosen = self.recipe.section(DictionarySettings)
         one, other = (language.vectors(chosen.dimensions, chosen.frequent) for language in self.corpus.languages)
         y = torch.from_numpy(np.ascontiguousarray(other)).T
         best = [csls(torch.from_numpy(one @ rotation) @ y).amax(1).double().numpy() for rotation in _rotations(product)]
@@ -139,7 +139,7 @@ class TranslateJob(Job):
 
     @property
     def _sides(self) -> tuple[torch.Tensor, torch.Tensor]:
-        return sides_of(self.corpus, self.recipe.section(Translating))
+        return sides_of(self.corpus, self.recipe.section(DictionarySettings))
 
     def _described(self, starts: tuple[str, ...]) -> Described:
         one, other = self.corpus.languages

@@ -18,9 +18,9 @@ from scipy.stats import spearmanr
 
 from ganforge.core.text_file import read_text
 from ganforge.errors import DataError
+from ganforge.kinds.text.dictionary.matching import Pairs
+from ganforge.kinds.text.dictionary.vectors import Language, language_of, words_of
 from ganforge.kinds.text.reading import Lines, open_texts
-from ganforge.kinds.text.translate.dictionary import Pairs
-from ganforge.kinds.text.translate.vectors import Language, language_of, words_of
 
 MOST_WORDS = 20_000
 SHARED = 0.98  # share of the lines that both files must have to be taken for translations of each other

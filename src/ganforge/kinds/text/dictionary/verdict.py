@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ganforge.kinds.text.translate.corpus import ALIGNED, ALIKE, GIVEN, Corpus
-from ganforge.kinds.text.translate.dictionary import Pairs
-from ganforge.kinds.text.translate.model import Stored
-from ganforge.kinds.text.translate.starts import (
+from ganforge.kinds.text.dictionary.corpus import ALIGNED, ALIKE, GIVEN, Corpus
+from ganforge.kinds.text.dictionary.matching import Pairs
+from ganforge.kinds.text.dictionary.model import Stored
+from ganforge.kinds.text.dictionary.starts import (
     ADVERSARY,
     BOTH,
     CHANCE,

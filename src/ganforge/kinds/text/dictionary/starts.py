@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from ganforge.core.seeds import generator_for
-from ganforge.kinds.text.translate.dictionary import (
+from ganforge.kinds.text.dictionary.matching import (
     Pairs,
     Translations,
     forward_of,
@@ -25,7 +25,7 @@ from ganforge.kinds.text.translate.dictionary import (
     self_learning,
     translations,
 )
-from ganforge.kinds.text.translate.vectors import DIMENSIONS, Array, Language
+from ganforge.kinds.text.dictionary.vectors import DIMENSIONS, Array, Language
 
 LEARNED = 100  # dimensions of self-learning
 FREQUENT = 1_500  # words of either language that it uses

@@ -13,12 +13,12 @@ import torch
 
 import ganforge as gf
 from ganforge.errors import DataError, InputError, RecipeError
+from ganforge.kinds.text.dictionary.corpus import Corpus, in_parallel, open_corpus
+from ganforge.kinds.text.dictionary.game import Discriminators, Rotations
+from ganforge.kinds.text.dictionary.matching import best_pairs, csls, procrustes, self_learning, translations
+from ganforge.kinds.text.dictionary.starts import beginnings, choose, reach
+from ganforge.kinds.text.dictionary.vectors import Language, companions, positive, words_of
 from ganforge.kinds.text.reading import open_texts
-from ganforge.kinds.text.translate.corpus import Corpus, in_parallel, open_corpus
-from ganforge.kinds.text.translate.dictionary import best_pairs, csls, procrustes, self_learning, translations
-from ganforge.kinds.text.translate.game import Discriminators, Rotations
-from ganforge.kinds.text.translate.starts import beginnings, choose, reach
-from ganforge.kinds.text.translate.vectors import Language, companions, positive, words_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "fixtures"))
 
@@ -36,7 +36,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     gf.train(
         write_languages(folder / "two", parallel=True),
         run=folder / "run",
-        task="translate",
+        task="dictionary",
         size="tiny",
         examples=2_000,
     )
@@ -102,7 +102,7 @@ def test_self_learning_goes_from_a_tenth_of_the_pairs_right_to_all_of_them() -> 
 def test_translations_in_blocks_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = random_vectors(30, 5), random_vectors(40, 5, seed=1)
     whole = csls(torch.from_numpy(x) @ torch.from_numpy(y).T)
-    monkeypatch.setattr("ganforge.kinds.text.translate.dictionary.ROWS", 7)
+    monkeypatch.setattr("ganforge.kinds.text.dictionary.matching.ROWS", 7)
     forward, back = translations(x, y)
     np.testing.assert_array_equal(forward.words[:, 0], whole.argmax(1))
     np.testing.assert_array_equal(back.words[:, 0], whole.argmax(0))
@@ -228,7 +228,7 @@ def test_an_empty_file_is_named_and_one_language_twice_is_asked_about(tmp_path: 
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"settings": {"translate.dimensions": "200"}}, "the vectors have"),
+        ({"settings": {"dictionary.dimensions": "200"}}, "the vectors have"),
         ({"settings": {"network.name": "mlp"}}, "'rotations' alone"),
         ({"unit": "words"}, "--unit words was given"),
         ({"example": "line"}, "--example line was given"),
@@ -236,7 +236,7 @@ def test_an_empty_file_is_named_and_one_language_twice_is_asked_about(tmp_path: 
 )
 def test_settings_that_do_not_fit_are_refused(tmp_path: Path, asked: dict[str, Any], said: str) -> None:
     with pytest.raises(RecipeError, match=said):
-        gf.plan(write_languages(tmp_path / "two"), task="translate", size="tiny", examples=256, **asked)
+        gf.plan(write_languages(tmp_path / "two"), task="dictionary", size="tiny", examples=256, **asked)
 
 
 def test_a_text_without_words_is_refused(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from ganforge.contracts import Game, Tell
 from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import RecipeError
-from ganforge.kinds.text.translate.corpus import Corpus
-from ganforge.kinds.text.translate.game import Discriminators, Rotations, game_of_rotations
+from ganforge.kinds.text.dictionary.corpus import Corpus
+from ganforge.kinds.text.dictionary.game import Discriminators, Rotations, game_of_rotations
 from ganforge.planning.compute import (
     Pace,
     Span,
@@ -56,10 +56,10 @@ PACE = Pace(
 )
 
 
-class Translating(TaskSection):
+class DictionarySettings(TaskSection):
     """The settings of a dictionary."""
 
-    key: ClassVar[str] = "translate"
+    key: ClassVar[str] = "dictionary"
 
     dimensions: Annotated[int, Field(ge=2, le=200)] = DIMENSIONS  # of the vectors that the adversary rotates
     frequent: Annotated[int, Field(ge=10, le=20_000)] = FREQUENT  # words of either language that it sees
@@ -69,13 +69,13 @@ class Translating(TaskSection):
 
 def initial_rotations(recipe: Recipe) -> Rotations:
     """Draw the rotations from the recipe's seed."""
-    chosen = recipe.section(Translating)
+    chosen = recipe.section(DictionarySettings)
     return initialised(seed_for(recipe.seed, "networks"), lambda: Rotations(chosen.restarts, chosen.dimensions))
 
 
 def build_game(recipe: Recipe, others: Tensor) -> Game:
     """Build rotations and discriminators on the recipe's device, with their losses. Args: others (N, F + M)."""
-    chosen = recipe.section(Translating)
+    chosen = recipe.section(DictionarySettings)
     discriminators = initialised(
         seed_for(recipe.seed, "networks/discriminators"),
         lambda: Discriminators(chosen.restarts, recipe.data.shape[0], recipe.network.need("width")),
@@ -86,7 +86,7 @@ def build_game(recipe: Recipe, others: Tensor) -> Game:
     )
 
 
-def sides_of(corpus: Corpus, chosen: Translating) -> tuple[Tensor, Tensor]:
+def sides_of(corpus: Corpus, chosen: DictionarySettings) -> tuple[Tensor, Tensor]:
     """Return frequent words of both languages, each (N, F + M): vectors, then traits."""
     sides = []
     for language in corpus.languages:
@@ -106,7 +106,7 @@ def plan_dictionary(draft: Draft, corpus: Corpus, tell: Tell) -> Recipe:
     smallest = min(len(language.words) for language in corpus.languages)
     most = corpus.languages[0].components.shape[1]
     chosen = draft.choose(
-        Translating,
+        DictionarySettings,
         dimensions=(
             min(DIMENSIONS, most),
             "the first of the vectors': more are matched later, from the words that these found",
@@ -117,7 +117,7 @@ def plan_dictionary(draft: Draft, corpus: Corpus, tell: Tell) -> Recipe:
     )
     if chosen.dimensions > most:
         raise RecipeError(
-            f"translate.dimensions is {chosen.dimensions}, and the vectors have {most}.",
+            f"dictionary.dimensions is {chosen.dimensions}, and the vectors have {most}.",
             f"That is what the {smallest:,} words of the smaller language allow.",
             "Use fewer, or give more text.",
         )

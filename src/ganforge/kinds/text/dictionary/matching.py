@@ -1,4 +1,4 @@
-"""Dictionaries between two languages: best pairs by CSLS, rotations, self-learning, and where it may begin.
+"""Matching the words of two languages: best pairs by CSLS, rotations, self-learning, and where it may begin.
 
 Shape letters here: V and U words of the two languages, F dimensions, P pairs. Vectors are of norm 1.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganforge.core.seeds import generator_for
-from ganforge.kinds.text.translate.vectors import Array
+from ganforge.kinds.text.dictionary.vectors import Array
 
 NEIGHBOURS = 10  # of CSLS
 BEST = 5  # translations that are kept of a word

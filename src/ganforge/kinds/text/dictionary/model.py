@@ -23,11 +23,11 @@ from ganforge.core.model_files import built, read_description_of
 from ganforge.core.text_file import read_text
 from ganforge.errors import InputError, did_you_mean, refused
 from ganforge.events import tell_note
+from ganforge.kinds.text.dictionary.corpus import MOST_WORDS
+from ganforge.kinds.text.dictionary.matching import BEST, Translations
+from ganforge.kinds.text.dictionary.starts import JUDGED
+from ganforge.kinds.text.dictionary.vectors import words_of
 from ganforge.kinds.text.reading import refuse_unused
-from ganforge.kinds.text.translate.corpus import MOST_WORDS
-from ganforge.kinds.text.translate.dictionary import BEST, Translations
-from ganforge.kinds.text.translate.starts import JUDGED
-from ganforge.kinds.text.translate.vectors import words_of
 from ganforge.recipe import Section
 
 TABLES, LINES = (".csv", ".json"), ".txt"
@@ -257,7 +257,7 @@ def _written(out: Path, text: str, notes: Sequence[str], observers: Sequence[Obs
 
 def load_dictionary(folder: Path, device: str = "cpu") -> Dictionary:
     """Load the dictionary of a run, which may be untrusted. Raises: RunError if it is missing or damaged."""
-    content = read_description_of(folder, "translate", "a dictionary")
+    content = read_description_of(folder, "dictionary", "a dictionary")
     with refused(f"The model at {str(folder)!r}"):
         described = Described.model_validate(content["dictionary"])
         stored = built(folder, described.stored)
