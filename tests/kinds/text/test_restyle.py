@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 
 import ganforge as gf
 from ganforge.errors import DataError, InputError, RecipeError, RunError
-from ganforge.kinds.text.formats import Notes
+from ganforge.kinds.text.formats import given_lines
 from ganforge.kinds.text.restyle.corpus import open_styles
 from ganforge.kinds.text.restyle.measures import chrf
-from ganforge.kinds.text.restyle.model import COPY, EXPECTED, METHODS, RERANKED, SELECTED, SUFFIX, TEMPLATE, lines_in
+from ganforge.kinds.text.restyle.model import COPY, EXPECTED, METHODS, RERANKED, SELECTED, SUFFIX, TEMPLATE
 from ganforge.kinds.text.restyle.verdict import Compared, choose, evaluate_restyler
 from ganforge.measures.intervals import of_share
 from ganforge.records import Estimate
@@ -39,7 +39,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_lines_come_back_in_their_order_with_their_ends_and_their_case(run: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_bytes(GIVEN.encode())
     gf.apply(run, tmp_path / "mine.txt", out=tmp_path / "out.txt", to="romantic")
-    before, after = (lines_in(tmp_path / name, Notes()) for name in ("mine.txt", "out.txt"))
+    before, after = (given_lines(tmp_path / name, (), "read") for name in ("mine.txt", "out.txt"))
     assert [line[len(line.rstrip()) :] for line in after] == [line[len(line.rstrip()) :] for line in before]
     assert after[1] == "\r\n" and after[3] == "?\n"
     assert after[0].startswith("The Old Captain sings at home ") and after[2].startswith("  a dog runs in the park ")
@@ -74,12 +74,12 @@ def test_a_file_that_is_not_text_is_refused_and_foreign_bytes_are_read(run: Path
         with pytest.raises(DataError):
             gf.apply(run, path, to="romantic")
     (tmp_path / "old.txt").write_bytes("été\n".encode("cp1252"))
-    assert lines_in(tmp_path / "old.txt", Notes()) == ["été\n"]
+    assert given_lines(tmp_path / "old.txt", (), "read") == ["été\n"]
     (tmp_path / "chinese.txt").write_bytes("今天天气很好我们去公园\n".encode("gb18030"))
     with pytest.raises(DataError, match="its encoding is not known"):
         gf.apply(run, tmp_path / "chinese.txt", to="romantic")
     (tmp_path / "wide.txt").write_bytes("été\r\nhiver".encode("utf-16"))
-    assert lines_in(tmp_path / "wide.txt", Notes()) == ["été\r\n", "hiver"]
+    assert given_lines(tmp_path / "wide.txt", (), "read") == ["été\r\n", "hiver"]
 
 
 def test_what_stands_in_both_styles_is_left_out_and_told(tmp_path: Path) -> None:

@@ -131,6 +131,7 @@ KIND = Kind(
     tasks={
         "generate": "ganforge.kinds.text.generate.task:Generate",
         "restyle": "ganforge.kinds.text.restyle.task:Restyle",
+        "translate": "ganforge.kinds.text.translate.task:Translate",
         "dictionary": "ganforge.kinds.text.dictionary.task:DictionaryTask",
     },
     recognises=recognises,
@@ -138,6 +139,7 @@ KIND = Kind(
     models={
         "generate": "ganforge.kinds.text.generate.model:load_writer",
         "restyle": "ganforge.kinds.text.restyle.model:load_restyler",
+        "translate": "ganforge.kinds.text.translate.model:load_translator",
         "dictionary": "ganforge.kinds.text.dictionary.model:load_dictionary",
     },
     options=(

@@ -8,16 +8,19 @@ from __future__ import annotations
 import codecs
 import csv
 import json
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ganforge.contracts import Observer
 from ganforge.core.files import DAMAGED
-from ganforge.core.text_file import WIDE_MARKS
-from ganforge.errors import DataError, did_you_mean
+from ganforge.core.text_file import FALLBACK, WIDE_MARKS, read_text
+from ganforge.errors import DataError, InputError, did_you_mean
+from ganforge.events import tell_note
 
 BLOCK = 2**20  # bytes that are read at once
 MOST_BYTES = 2**16  # of an example: the rest is cut off
@@ -271,3 +274,25 @@ _READERS: dict[str, Callable[[Path, Notes], Iterator[Row]]] = {
     ".tsv": _csv_rows,
     ".parquet": _parquet_rows,
 }
+
+
+def given_lines(source: object, observers: Sequence[Observer], what: str) -> list[str]:
+    """Return a list of texts, or the lines of a text file with their ends. One that is not UTF-8 is taken for
+    Windows-1252, and told.
+
+    Args: what they are for, "translated". Raises: InputError, DataError if a file cannot be read or is not text.
+    """
+    if isinstance(source, list | tuple) and all(isinstance(one, str) for one in source):
+        return list(source)
+    if not isinstance(source, str | Path):
+        raise InputError(f"A {type(source).__name__} cannot be {what}.", "Lines can.", "Give texts.")
+    path, notes = Path(source).expanduser(), Notes()
+    text, encoding = read_text(path)
+    if encoding != FALLBACK:
+        return re.findall(r"[^\n]*\n|[^\n]+", text)
+    lines = re.findall(rb"[^\n]*\n|[^\n]+", path.read_bytes())
+    found = [as_utf8(line, path, number, notes).decode() for number, line in enumerate(lines, 1)]
+    refuse_other_encodings(notes, str(path))
+    for note, count in notes.counts.items():
+        tell_note(observers, f"{note} (first: {notes.first[note]}); the result is in UTF-8", count)
+    return found

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import sacrebleu
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
 from ganforge.kinds.text.networks import BEGIN, END, Ids
-from ganforge.measures.intervals import Estimate, from_standard_error
+from ganforge.measures.intervals import Estimate, from_bootstrap, from_standard_error
 
 FACTOR, SPREAD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)  # odd numbers that mix bits
 LONGEST_BLEU, LEAST_MATCH = 4, 0.1  # n-grams; what no match at all counts as
@@ -167,3 +168,20 @@ def _marked(places: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
     marked = np.zeros(count, bool)
     marked[places] = True
     return marked
+
+
+def chrf(made: str, reference: str) -> float:
+    """Return the character F-score of a text (Popovic 2015), 0..1."""
+    return float(sacrebleu.sentence_chrf(made, [reference]).score) / 100
+
+
+def corpus_bleu(made: Sequence[str], references: Sequence[str], random: np.random.Generator) -> Estimate:
+    """Return BLEU-4 of texts beside one reference each (Papineni et al. 2002; Post 2018), 0..1, with its interval."""
+    scored = [sacrebleu.sentence_bleu(one, [other]) for one, other in zip(made, references, strict=True)]
+    counts = np.array([[*one.counts, *one.totals, one.sys_len, one.ref_len] for one in scored])
+
+    def bleu(chosen: NDArray[np.int64]) -> float:
+        sums = counts[chosen].sum(0).tolist()
+        return float(sacrebleu.BLEU.compute_bleu(sums[:4], sums[4:8], sums[8], sums[9]).score) / 100
+
+    return from_bootstrap(bleu, len(counts), random)

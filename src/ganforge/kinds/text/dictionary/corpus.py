@@ -38,6 +38,8 @@ class Corpus:
     """Two texts, opened."""
 
     languages: tuple[Language, Language]
+    sides: tuple[Lines, Lines]
+    beside: tuple[NDArray[np.int64], NDArray[np.int64]] | None  # places of lines that are translations of each other
     seeds: Pairs  # that the person gave, of words that were found
     same: Pairs  # words that are written alike in both
     aligned: Pairs  # that aligned lines tell; of none where lines are not translations
@@ -71,7 +73,7 @@ def open_corpus(source: str, label: str | None, text: str | None, seeds: str | N
             texts.empty_file or "Words are translated between two.",
             "Give a folder with two files, such as en.txt and fr.txt.",
         )
-    sides = [texts.whole.of_label(label) for label in (0, 1)]
+    sides = texts.whole.of_label(0), texts.whole.of_label(1)
     together = in_parallel(*sides)
     lines = [list(side) for side in sides]
     if together is not None:
@@ -90,9 +92,9 @@ def open_corpus(source: str, label: str | None, text: str | None, seeds: str | N
     alike = [(one.index[word], other.index[word]) for word in one.words if word in other.index]
     known = _read_seeds(Path(seeds).expanduser(), one, other) if seeds else none
     notes = list(texts.passport["warnings"])
-    same = float(np.isin(sides[0].digests, sides[1].digests).mean())
-    if same > ONE_LANGUAGE:
-        notes.append(f"{same:.0%} of the texts of {one.name!r} stand in {other.name!r}, too: are they one language?")
+    both = float(np.isin(sides[0].digests, sides[1].digests).mean())
+    if both > ONE_LANGUAGE:
+        notes.append(f"{both:.0%} of the texts of {one.name!r} stand in {other.name!r}, too: are they one language?")
     passport = {
         **texts.passport,
         "warnings": notes,
@@ -102,9 +104,8 @@ def open_corpus(source: str, label: str | None, text: str | None, seeds: str | N
         "pairs_given": len(known),
         "pairs_of_lines": 0 if together is None else len(together[0]),
     }
-    return Corpus(
-        (one, other), known, np.array(alike, np.int64).reshape(-1, 2), aligned, unseen, passport, texts.sha256
-    )
+    same = np.array(alike, np.int64).reshape(-1, 2)
+    return Corpus((one, other), sides, together, known, same, aligned, unseen, passport, texts.sha256)
 
 
 def in_parallel(one: Lines, other: Lines) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:

@@ -84,6 +84,14 @@ class Described(Section):
                 raise ValueError(f"it has {len(words)} words, or one twice")
         return Stored([len(words) for words in self.words], self.starts)
 
+    def opened(self, stored: Stored) -> Dictionary:
+        """Return the dictionary. Raises: ValueError for translations that are not words of the other language."""
+        for side, other in enumerate(reversed(self.words)):
+            words = stored.translations(side).words
+            if words.min() < 0 or words.max() >= len(other):
+                raise ValueError("a translation is not a word of the other language")
+        return Dictionary(self.languages, self.words, stored)
+
 
 class Found(NamedTuple):
     """A word, and its best translations with their scores by CSLS."""
@@ -146,6 +154,13 @@ class Dictionary(Model):
         index, best = self._indices[side], self.stored.translations(side).words[:, 0]
         return " ".join(self.words[1 - side][best[index[word]]] if word in index else word for word in words_of(line))
 
+    def certain_words(self, line: str, side: int) -> list[str]:
+        """Return the translations of the words of a line that are certain."""
+        index, certain = self._indices[side], self.stored.get_buffer(f"certain_{side}")
+        places = [index[word] for word in words_of(line) if word in index]
+        best = self.stored.translations(side).words[:, 0]
+        return [self.words[1 - side][best[place]] for place in places if certain[place]]
+
     # ---- contracts.Model
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
@@ -173,7 +188,7 @@ class Dictionary(Model):
         lines = [options["word"]] if options.get("word") is not None else _lines(source)
         notes = [] if self.established else ["This dictionary is not established: its translations mean nothing"]
         if out is not None and out.suffix.lower() == LINES:
-            side = self._side(lines, to)
+            side = self.side_of(lines, to)
             self._refuse_unknown(lines, side)
             text = "".join(self.line(line, side) + "\n" for line in lines)
             notes.append(f"{self.languages[side]!r} was translated word by word: the order of words stays")
@@ -223,7 +238,7 @@ class Dictionary(Model):
                 f"Give a text in {' or '.join(map(repr, self.languages))}, and name the other one with --to.",
             )
 
-    def _side(self, lines: Sequence[str], to: str | None) -> int:
+    def side_of(self, lines: Sequence[str], to: str | None) -> int:
         """Return which language lines are of: that of most of their words, unless the other one is asked for."""
         if to is not None:
             return 1 - self.languages.index(to)
@@ -260,9 +275,4 @@ def load_dictionary(folder: Path, device: str = "cpu") -> Dictionary:
     content = read_description_of(folder, "dictionary", "a dictionary")
     with refused(f"The model at {str(folder)!r}"):
         described = Described.model_validate(content["dictionary"])
-        stored = built(folder, described.stored)
-        for side, other in enumerate(reversed(described.words)):
-            words = stored.translations(side).words
-            if words.min() < 0 or words.max() >= len(other):
-                raise ValueError("a translation is not a word of the other language")
-    return Dictionary(described.languages, described.words, stored)
+        return described.opened(built(folder, described.stored))

@@ -17,10 +17,10 @@ from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import TensorFeed
 from ganforge.kinds.text.dictionary.corpus import Corpus, open_corpus
 from ganforge.kinds.text.dictionary.game import Rotations
-from ganforge.kinds.text.dictionary.matching import csls, led_by
+from ganforge.kinds.text.dictionary.matching import csls
 from ganforge.kinds.text.dictionary.model import NEXT_STEPS, Described, Stored
 from ganforge.kinds.text.dictionary.plan import ABSENT, DictionarySettings, build_game, plan_dictionary, sides_of
-from ganforge.kinds.text.dictionary.starts import certain_of, choose, dictionary_of, reach
+from ganforge.kinds.text.dictionary.product import description, found
 from ganforge.kinds.text.dictionary.vectors import Array
 from ganforge.kinds.text.dictionary.verdict import evaluate_dictionary
 from ganforge.kinds.text.reading import refuse_unused
@@ -105,27 +105,13 @@ class DictionaryJob(Job):
 
     def finish(self, product: nn.Module) -> nn.Module:
         """Go on from every beginning by self-learning, choose, and find the dictionary of all words."""
-        languages = self.corpus.languages
-        reached = reach(languages, self.corpus.known, _rotations(product), seed_for(self.recipe.seed, "translate"))
-        choice = choose(reached)
-        stored = self._described(tuple(one.name for one in reached)).stored()
-        stored.get_buffer("matches").copy_(torch.from_numpy(np.stack([one.forward for one in reached])))
-        stored.get_buffer("criteria").copy_(torch.tensor([one.criterion for one in reached]))
-        stored.get_buffer("chosen").fill_(choice.chosen)
-        stored.get_buffer("established").fill_(choice.established)
-        own, second = (dictionary_of(languages, reached[place]) for place in (choice.chosen, choice.second))
-        for side in (0, 1):
-            certain = certain_of(own[side], own[1 - side], second[side]) & choice.established
-            told = self.corpus.told[:, [side, 1 - side]]
-            certain[told[:, 0]] = True
-            stored.fill(side, led_by(own[side], told), certain)
-        return stored
+        return found(self.corpus, _rotations(product), self.recipe.seed)
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """Write model.json with the words, and model.safetensors with their translations."""
         assert isinstance(product, Stored)
-        described = self._described(product.starts)
-        write_model_files(folder, product, description_of(self.recipe, NEXT_STEPS, dictionary=described.content()))
+        described = description(self.corpus, product).content()
+        write_model_files(folder, product, description_of(self.recipe, NEXT_STEPS, dictionary=described))
 
     def read_product(self, folder: Path) -> nn.Module:
         """Load the dictionary that `write_model` wrote."""
@@ -140,10 +126,6 @@ class DictionaryJob(Job):
     @property
     def _sides(self) -> tuple[torch.Tensor, torch.Tensor]:
         return sides_of(self.corpus, self.recipe.section(DictionarySettings))
-
-    def _described(self, starts: tuple[str, ...]) -> Described:
-        one, other = self.corpus.languages
-        return Described(languages=(one.name, other.name), words=(one.words, other.words), starts=starts)
 
 
 def _rotations(product: nn.Module) -> list[Array]:

@@ -123,7 +123,7 @@ def evaluate_dictionary(stored: Stored, corpus: Corpus) -> Evaluation:
         best="every word right",
         simplest="random pairs",
         blocks=(
-            _words(stored, corpus),
+            some_words(stored, corpus),
             Block(
                 "What each beginning led to",
                 "The one with the highest criterion, the mean CSLS of best matches, was chosen.",
@@ -134,7 +134,7 @@ def evaluate_dictionary(stored: Stored, corpus: Corpus) -> Evaluation:
     )
 
 
-def _words(stored: Stored, corpus: Corpus) -> Block:
+def some_words(stored: Stored, corpus: Corpus) -> Block:
     """Show some words with their translations, evenly among the most frequent ones."""
     one, other = corpus.languages
     certain, found = stored.get_buffer("certain_0").numpy(), stored.translations(0).words

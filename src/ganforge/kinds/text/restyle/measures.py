@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import sacrebleu
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -19,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 from ganforge.core.seeds import seed_for
+from ganforge.kinds.text.measures import chrf
 from ganforge.kinds.text.restyle.edits import Line, Values, ending_of, grams, words_of
 from ganforge.measures.intervals import Estimate, from_bootstrap, mean_by_bootstrap, of_share
 from ganforge.records import Meaning
@@ -113,8 +113,3 @@ class Course:
             "perplexity": from_bootstrap(lambda some: float(np.exp(surprise[some].mean())), len(made), random),
             "common_ending": of_share(endings.most_common(1)[0][1], len(made)),
         }
-
-
-def chrf(made: str, reference: str) -> float:
-    """Return the character F-score of a line (Popovic 2015), 0..1."""
-    return float(sacrebleu.sentence_chrf(made, [reference]).score) / 100

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,10 +16,8 @@ from torch import Tensor, nn
 from ganforge.contracts import Model, Observer
 from ganforge.core.files import refuse_taken, write_whole
 from ganforge.core.model_files import built, read_description_of
-from ganforge.core.text_file import FALLBACK, read_text
 from ganforge.errors import InputError, did_you_mean, refused
-from ganforge.events import tell_note
-from ganforge.kinds.text.formats import Notes, as_utf8, refuse_other_encodings
+from ganforge.kinds.text.formats import given_lines
 from ganforge.kinds.text.networks import END, PAD, padded
 from ganforge.kinds.text.reading import refuse_unused
 from ganforge.kinds.text.restyle.edits import Line
@@ -166,15 +163,7 @@ class LineRestyler(Model):
                 what, why = f"Lines cannot be written as {str(out)!r}.", "They are written as text."
                 raise InputError(what, why, f"Use a name that ends with {ENDING}.")
             refuse_taken(out, force=bool(options.get("force")))
-        if isinstance(source, str | Path):
-            notes = Notes()
-            given = lines_in(Path(source).expanduser(), notes)
-            for what, count in notes.counts.items():
-                tell_note(observers, f"{what} (first: {notes.first[what]}); the result is in UTF-8", count)
-        elif isinstance(source, list | tuple) and all(isinstance(one, str) for one in source):
-            given = list(source)
-        else:
-            raise InputError(f"A {type(source).__name__} cannot be put into a style.", "Lines can.", "Give texts.")
+        given = given_lines(source, observers, "put into a style")
         made = self.restyled(given, style, NATURAL if asked is None else float(asked), method)
         if out is None:
             return made
@@ -219,20 +208,6 @@ def rewritten_by(
             kept = row[: row.index(END)] if END in row else row
             made[place] = Line.of(units.decode([unit for unit in kept if unit != PAD]), blanks)
     return made
-
-
-def lines_in(path: Path, notes: Notes) -> list[str]:
-    """Read the lines of a text file with their ends. One that is not UTF-8 is taken for Windows-1252, and counted.
-
-    Raises: DataError if it cannot be read or is not text.
-    """
-    text, encoding = read_text(path)
-    if encoding != FALLBACK:
-        return re.findall(r"[^\n]*\n|[^\n]+", text)
-    lines = re.findall(rb"[^\n]*\n|[^\n]+", path.read_bytes())
-    found = [as_utf8(line, path, number, notes).decode() for number, line in enumerate(lines, 1)]
-    refuse_other_encodings(notes, str(path))
-    return found
 
 
 def load_restyler(folder: Path, device: str = "cpu") -> LineRestyler:
