@@ -152,6 +152,7 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("text", "generate"): (_texts, {"examples": 480, "settings": {"text.rounds": "2"}}),
     ("text", "restyle"): (_styles, {"examples": 320}),
     ("text", "dictionary"): (_languages, {"examples": 640}),
+    ("text", "translate"): (_languages, {"examples": 256}),
 }
 ONLY_SOMETIMES = {  # measures of other data or games: no pairs, enough rows to learn by likelihood, an adversary
     ("pictures", "translate"): {"kept"},

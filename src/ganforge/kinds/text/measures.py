@@ -182,6 +182,8 @@ def corpus_bleu(made: Sequence[str], references: Sequence[str], random: np.rando
 
     def bleu(chosen: NDArray[np.int64]) -> float:
         sums = counts[chosen].sum(0).tolist()
-        return float(sacrebleu.BLEU.compute_bleu(sums[:4], sums[4:8], sums[8], sums[9]).score) / 100
+        return (
+            float(sacrebleu.BLEU.compute_bleu(sums[:4], sums[4:8], sums[8], sums[9], smooth_method="exp").score) / 100
+        )
 
     return from_bootstrap(bleu, len(counts), random)

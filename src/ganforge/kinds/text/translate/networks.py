@@ -2,7 +2,8 @@
 
 One network for both directions. The reader is recurrent in both directions; the writer knows what was written so far,
 attends to what was read (Luong, Pham and Manning 2015) with a learned preference for places nearby, and goes through a
-second recurrent layer. Attention feeds nothing back to the first layer, so all units of a text are learned from in one pass.
+second recurrent layer. Attention feeds nothing back to the first layer, so all units of a
+text are learned from in one pass.
 Shape letters: L length, T units written, V units, W width.
 """
 
@@ -112,7 +113,8 @@ class Translator(nn.Module):
         scores = self.query(written) @ source.keys.mT / written.shape[2] ** 0.5
         apart = torch.arange(source.keys.shape[1], device=places.device) - places[:, None]
         scores = scores + self.nearby[apart.clamp(-REACH, REACH) + REACH]
-        return scores.masked_fill(~source.there[:, None], NEVER).softmax(2) @ source.keys
+        read: Tensor = scores.masked_fill(~source.there[:, None], NEVER).softmax(2) @ source.keys
+        return read
 
     def _known(self, written: Tensor, read: Tensor, second: Tensor) -> Tensor:
         return torch.tanh(self.mixed(torch.cat([written, read, second], 2)))
