@@ -34,6 +34,7 @@ SOURCES = {
     "table": ["wine", "--set", "network.width=32", "--set", "optimiser.batch_size=32"],
     "texts": ["captions.txt", "--size", "tiny", "--set", "optimiser.batch_size=16"],
     "restyle": ["styles/", "--task", "restyle", "--size", "tiny", "--set", "optimiser.batch_size=16"],
+    "sentences": ["languages/", "--task", "translate", "--size", "tiny", "--set", "optimiser.batch_size=16"],
     "words": ["languages/", "--task", "dictionary", "--size", "tiny", "--set", "optimiser.batch_size=16"],
 }
 IN_DOUBLE = """

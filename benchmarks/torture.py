@@ -1,6 +1,6 @@
 """Runs that are killed at random moments, or at every single one that changes a file: do they end with the same bytes?
 
-python benchmarks/torture.py [--kills 20] [--kind pictures table impute regress texts restyle words]
+python benchmarks/torture.py [--kills 20] [--kind pictures table impute regress texts restyle sentences words]
                              [--seed 0] [--every STRIDE] [--accident kill|terminate|interrupt|full]
 
 For each kind of data and task a tiny run is trained straight. Then it is begun --kills times and killed with SIGKILL at
@@ -59,6 +59,7 @@ KINDS = {
     ),
     "texts": ("train", "captions.txt", "--examples", "480", "--set", "text.rounds=1", *OFTEN),
     "restyle": ("train", "styles/", "--task", "restyle", "--examples", "320", *OFTEN),
+    "sentences": ("train", "languages/", "--task", "translate", "--examples", "320", *OFTEN),
     "words": ("train", "languages/", "--task", "dictionary", "--examples", "640", *OFTEN),
 }
 CLOCKED = {"seconds", "examples_per_second", "waiting", "look_seconds", "skipped_now"}  # what the wall clock decides
