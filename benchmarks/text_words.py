@@ -7,7 +7,7 @@ beside each other; `halves`: English of lines 1-14,500 as one language, of the o
 `german`: English of the first lines, French or German of the others; `rotation`: the same vectors under a random
 rotation, without traits; `unrelated`: English, and French vectors whose components were shuffled by word. Without
 pairs nothing is said of words that are written alike; with them, they are a beginning. With --adversary the game is
-played too. Gold: words with a Dice coefficient of .25 or more over all aligned lines, .6 or more of the best of
+played too. Gold: words with a correlation (phi) of .25 or more over all aligned lines, .6 or more of the best of
 either, four times together; 500 of the 1,500 most frequent that have an entry, drawn by the seed. Times are CPU
 seconds of one thread.
 """

@@ -175,12 +175,12 @@ KIND = Kind(
             "seeds", ("train",), str, "FILE", "Of a dictionary: pairs of words that are known, one a line.", "pairs.tsv"
         ),
         Option(
-            "word", ("apply",), str, "WORD", "Of a dictionary: one word, instead of DATA.", "chien", instead=True
+            "word", ("apply",), str, "WORD", "Of two languages: one word, instead of DATA.", "chien", instead=True
         ),
-        Option("to", ("apply",), str, "NAME", "The language of a dictionary, or the style, that is wanted.", "fr"),
+        Option("to", ("apply",), str, "NAME", "The language, or the style, that is wanted.", "fr"),
     ),
     extra="text",
-    applies_to="of text a list of words, one a line, or a text: translated word by word, or each line put into a style",
+    applies_to="of text a list of words, one a line, or a text: each line translated, or put into a style",
     writes={
         "sample": "a .txt, .jsonl or .csv file",
         "apply": "of a dictionary a .csv or .json file, or a .txt file of a text",

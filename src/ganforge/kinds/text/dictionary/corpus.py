@@ -27,7 +27,7 @@ SHARED = 0.98  # share of the lines that both files must have to be taken for tr
 SHIFTS = range(1, 9)  # lines by which pairs are shifted, to see what lines that are not translations have in common
 APART = 0.15  # by which the correlation of lengths must exceed that of shifted lines
 HELD_OUT = 10  # one in so many pairs of lines is never learned from
-LEAST_DICE, NEAR_BEST, LEAST_TOGETHER = 0.25, 0.6, 4  # of words that translate each other on aligned lines
+LEAST_PHI, NEAR_BEST, LEAST_TOGETHER = 0.25, 0.6, 4  # of words that translate each other on aligned lines
 ALIGNED, GIVEN, ALIKE = "aligned lines", "your pairs", "words written alike"  # where known pairs are from
 ONE_LANGUAGE = 0.5  # share of the texts that stand in both files, from which on it is asked
 FEWEST_PAIRS = 10  # of known pairs that a dictionary can begin with
@@ -130,18 +130,20 @@ def in_parallel(one: Lines, other: Lines) -> tuple[NDArray[np.int64], NDArray[np
 
 
 def translated(lines: Sequence[Sequence[str]], one: Language, other: Language) -> Pairs:
-    """Return pairs of words that stand in lines of one pair, the surest first: with a high Dice coefficient, near the
-    best of either word."""
+    """Return pairs of words that stand in lines of one pair, the surest first: with a high correlation (phi), near the
+    best of either word. Words that stand in nearly all lines, as "a" and the full stop, are not pairs for that."""
     a, b = (_incidence(own, language) for own, language in zip(lines, (one, other), strict=True))
     together = (a.T @ b).tocoo()
     seen = np.asarray(a.sum(0)).ravel(), np.asarray(b.sum(0)).ravel()
-    dice = 2 * together.data / (seen[0][together.row] + seen[1][together.col])
+    mine, theirs, count = seen[0][together.row], seen[1][together.col], len(lines[0])
+    spread = np.sqrt(mine * theirs * (count - mine) * (count - theirs))
+    phi = (count * together.data - mine * theirs) / np.maximum(spread, 1)
     best = np.zeros(len(one.words)), np.zeros(len(other.words))
-    np.maximum.at(best[0], together.row, dice)
-    np.maximum.at(best[1], together.col, dice)
-    kept = (dice >= LEAST_DICE) & (together.data >= LEAST_TOGETHER)
-    kept &= (dice >= NEAR_BEST * best[0][together.row]) & (dice >= NEAR_BEST * best[1][together.col])
-    order = np.argsort(-dice[kept], kind="stable")
+    np.maximum.at(best[0], together.row, phi)
+    np.maximum.at(best[1], together.col, phi)
+    kept = (phi >= LEAST_PHI) & (together.data >= LEAST_TOGETHER)
+    kept &= (phi >= NEAR_BEST * best[0][together.row]) & (phi >= NEAR_BEST * best[1][together.col])
+    order = np.argsort(-phi[kept], kind="stable")
     return np.stack([together.row[kept], together.col[kept]], axis=1)[order].astype(np.int64)
 
 

@@ -111,11 +111,12 @@ def choose(reached: Sequence[Reached]) -> Choice:
     """Choose the beginning of the highest criterion.
 
     Its dictionary is established if the criterion is beyond what chance leads to, and another beginning led to the same
-    for enough words: wrong dictionaries have nothing in common.
+    for enough words: wrong dictionaries have nothing in common. Of an exact rotation chance may find the right one.
     """
     judged = [place for place, one in enumerate(reached) if not one.name.endswith(HALF) and one.name != CHANCE]
     chosen = max(judged, key=lambda place: reached[place].criterion)
-    beyond = reached[chosen].criterion > max(one.criterion for one in reached if one.name == CHANCE)
+    wrong = [one for one in reached if one.name == CHANCE and one.agreement(reached[chosen]) < AGREE]
+    beyond = all(reached[chosen].criterion > one.criterion for one in wrong)
     agreements = {place: reached[place].agreement(reached[chosen]) for place in judged if place != chosen}
     second = max(agreements, key=lambda place: agreements[place])
     return Choice(chosen, second, beyond and agreements[second] >= AGREE)

@@ -143,7 +143,7 @@ def _apart(corpus: Corpus) -> tuple[tuple[list[str], list[str]], tuple[list[str]
 
 
 def _dictionary(corpus: Corpus, seed: int) -> Dictionary:
-    known = [[len(pairs) for pairs in corpus.known.values()], corpus.seeds.tolist()]
+    known = {name: pairs.tolist() for name, pairs in corpus.known.items()}
     words = json.dumps([VERSION, corpus.sha256, seed, known])
 
     def fill(folder: Path) -> None:

@@ -154,8 +154,11 @@ def surprise(translator: Translator, known: Tensor, units: Tensor) -> Tensor:
     """Return minus the mean log-probability of each text's units, (B,). Args: known (B, T, W); units (B, T)."""
     there = units != PAD
     if units.device.type == "cpu":  # there the units that are not there cost time
-        lost = torch.zeros(units.shape)
-        lost[there] = F.cross_entropy(widened(translator.logits(known[there])), units[there], reduction="none")
+        places = there.flatten().nonzero()[:, 0]
+        more = F.pad(places, (0, _rounded(len(places), 128) - len(places)))
+        scores = widened(translator.logits(known.flatten(0, 1)[more]))[: len(places)]
+        found = F.cross_entropy(scores, units.flatten()[places], reduction="none")
+        lost = torch.zeros(units.numel()).index_put((places,), found).view(units.shape)
     else:
         scores = widened(translator.logits(known)).flatten(0, 1)
         lost = F.cross_entropy(scores, units.flatten(), ignore_index=PAD, reduction="none").view(units.shape)
@@ -170,8 +173,13 @@ def without_some(x: Tensor, share: float, random: Draws) -> Tensor:
 
 
 def _cut(x: Tensor) -> Tensor:
-    """Return texts (B, L) without places that none reaches; on a GPU, where nobody reads lengths, as they are."""
-    return x[:, : int((x != PAD).sum(1).max())] if x.device.type == "cpu" else x
+    """Return texts (B, L) without most places that none reaches; on a GPU, where nobody reads lengths, as they are."""
+    return x[:, : _rounded(int((x != PAD).sum(1).max()), 8)] if x.device.type == "cpu" else x
+
+
+def _rounded(count: int, to: int) -> int:
+    """Return a count rounded up: a processor keeps something of each product of another size, which takes memory."""
+    return -(-count // to) * to
 
 
 def plan_translator(draft: Draft, texts: TwoTexts, feed: ArrayFeed, tell: Tell) -> Recipe:
