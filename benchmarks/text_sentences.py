@@ -1,7 +1,7 @@
 """Sentences English-French with and without pairs: BLEU and chrF on test_2016, beside what needs no network.
 
     python benchmarks/text_sentences.py MULTI30K [--cases disjoint all 1000 5000 29000] [--seeds 0 1 2] [--minutes 10]
-        [--examples N] [--set translate.against=0.5]
+        [--examples N] [--set translate.against=0.5] [--runs FOLDER]
 
 MULTI30K is the folder data/task1/tok of github.com/multi30k/dataset. `disjoint`: English of lines 1-14,500, French of
 the others; `all`: all lines of both, not beside each other (each has its translation somewhere, which is a help);
@@ -11,6 +11,7 @@ a number: so many pairs. BLEU and chrF by sacrebleu, of the tokens as they stand
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from pathlib import Path
@@ -48,6 +49,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--examples", type=int, help="instead of minutes, where other programs run")
+    parser.add_argument("--runs", type=Path, help="a folder for the runs, which are measured again if they are there")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     asked = parser.parse_args()
     length = {"examples": asked.examples} if asked.examples else {"minutes": asked.minutes}
@@ -59,12 +61,14 @@ def main() -> None:
                 write_case(Path(folder), case, asked.folder)
                 if case in ("disjoint", "all"):
                     settings["translate.pairs"] = "false"
-                run, began = Path(folder) / "run", time.process_time()
-                found = gf.train(folder, run=run, task="translate", seed=seed, settings=settings, **length)
+                run, began = (asked.runs or Path(folder)) / f"run-{case}-{seed}", time.process_time()
+                if not (run / "model").exists():
+                    gf.train(folder, run=run, task="translate", seed=seed, settings=settings, **length)
                 seconds, model = time.process_time() - began, load_translator(run / "model")
-                print(f"{case}, seed {seed}, {seconds:.0f} CPU s: {found.verdict.headline}")
+                verdict = json.loads((run / "evaluation.json").read_text())["verdict"]
+                print(f"{case}, seed {seed}, {seconds:.0f} CPU s: {verdict['headline']}")
                 for to, (source, name) in enumerate((LANGUAGES[::-1], LANGUAGES)):
-                    used = "; ".join(sentence for sentence in found.verdict.sentences if f"Into {name}," in sentence)
+                    used = "; ".join(sentence for sentence in verdict["sentences"] if f"Into {name}," in sentence)
                     print(f"  {source}-{name}: {used}")
                     for method in (NETWORK, WORDS, COPY):
                         made = model.translated(test[1 - to], to, method)
