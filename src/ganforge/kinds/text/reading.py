@@ -66,7 +66,7 @@ class Lines(Sequence[str]):
     @property
     def lengths(self) -> NDArray[np.int64]:
         """(N,) bytes of each."""
-        return (self.table["end"] - self.table["start"])[self.places]
+        return np.asarray(self.table["end"] - self.table["start"], np.int64)[self.places]
 
     @property
     def numbers(self) -> NDArray[np.int64]:
@@ -107,9 +107,9 @@ class Lines(Sequence[str]):
 
     def of_label(self, label: int) -> Lines:
         """Return the examples of one label, in their order. Args: label in label_names."""
-        if not self.labelled:
+        if (labels := self.labels) is None:
             raise ValueError("these texts have no labels")
-        return self.at(self.labels == label)
+        return self.at(labels == label)
 
     @property
     def digest(self) -> str:
