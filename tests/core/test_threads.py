@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ganforge.core import device as threads
-from ganforge.core.device import in_order, side_by_side, threads_for
+from ganforge.core.device import in_order, side_by_side, threads_for, torch_threads
 
 PATIENCE = 600.0  # seconds after which what should have happened never will
 
@@ -80,6 +80,13 @@ def test_where_operations_share_threads_pieces_are_computed_one_after_the_other(
     torch.set_num_threads(2)
     assert threads_for(8) == 1
     assert side_by_side([thread] * 3) == [thread()] * 3
+
+
+def test_another_number_of_threads_is_for_a_while() -> None:
+    with pytest.raises(ArithmeticError), torch_threads(2):
+        assert torch.get_num_threads() == 2
+        raise ArithmeticError
+    assert torch.get_num_threads() == 1
 
 
 def test_a_profiler_sees_all_pieces_in_its_own_thread() -> None:

@@ -118,6 +118,17 @@ def threads_for(pieces: int) -> int:
     return 1 if _in_order or torch.get_num_threads() > 1 else min(pieces, THREADS)
 
 
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """A context in which `count` threads share each operation of torch."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def side_by_side(pieces: Sequence[Callable[[], T]]) -> list[T]:
     """Compute `pieces`; return the results in their order.
 

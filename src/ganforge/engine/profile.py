@@ -26,7 +26,7 @@ from torch.utils._pytree import tree_flatten
 from torch.utils.flop_counter import flop_registry
 
 from ganforge.contracts import Feed, Game
-from ganforge.core.device import PREFIX, SPANS, in_order, named, threads_for
+from ganforge.core.device import PREFIX, SPANS, in_order, named, threads_for, torch_threads
 from ganforge.core.world import ALONE
 from ganforge.engine.checkpoint import Clock, State
 from ganforge.engine.control import Pace
@@ -217,16 +217,12 @@ class Variant:
 def gains(game: Game, feed: Feed, base: Variant, others: Sequence[Variant], seconds: float = 0.7) -> list[float]:
     """Return each variant's examples per second over those of `base`, all timed in turn, ROUNDS times."""
     rates: list[list[float]] = [[] for _ in range(1 + len(others))]
-    before = torch.get_num_threads()
-    try:
-        for _ in range(ROUNDS):
-            for kept, variant in zip(rates, (base, *others), strict=True):
-                torch.set_num_threads(variant.threads)
+    for _ in range(ROUNDS):
+        for kept, variant in zip(rates, (base, *others), strict=True):
+            with torch_threads(variant.threads):
                 player = Steps(game, feed, variant.settings)
                 steps = max(1, int(seconds / _time(player, 1)[0]))
                 kept.append(variant.settings.batch_size / _time(player, steps)[0])
-    finally:
-        torch.set_num_threads(before)
     ratios = [sorted(mine / basic for mine, basic in zip(kept, rates[0], strict=True)) for kept in rates[1:]]
     return [found[ROUNDS // 2] for found in ratios]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeAlias
@@ -12,7 +12,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from ganforge.contracts import Feed, Game, Observer
-from ganforge.core.device import THREADS, survey_machine
+from ganforge.core.device import THREADS, survey_machine, torch_threads
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.engine.profile import StepCost, cost_of_step
 from ganforge.errors import Interrupted, RecipeError
@@ -75,17 +75,12 @@ def measure_rate(recipe: Recipe, feed: Feed, steps: int = TIMED_STEPS, *, build:
         capture=recipe.compute.capture is not False,
         record_every_steps=steps,
     )
-    before = torch.get_num_threads()
-    use(recipe.compute)
     enough = perf_counter() + MOST_TIMING_SECONDS
     # A GPU chooses its kernels in the first stretch, which alone may take longer than that, and many times a step.
     least = 2 if recipe.compute.device.startswith("cuda") else 1
-    try:
+    with torch_threads(recipe.compute.threads), suppress(Interrupted):  # by `stop`: what was measured is enough
+        use(recipe.compute)
         fit(build(recipe), feed, settings, observers=(rates,), stop=lambda: timed_enough(rates.seen, enough, least))
-    except Interrupted:
-        pass  # by the line above: what was measured is enough
-    finally:
-        torch.set_num_threads(before)
     measured = sorted(rates.seen[1:] or rates.seen)
     return measured[len(measured) // 2]
 
@@ -163,17 +158,15 @@ def choose_pieces(draft: Draft, feed: Feed, *, build: Callable[[Recipe], Game]) 
     compute, batch = draft[Compute], draft[Optimiser].batch_size
     if compute.device != "cpu" or THREADS == 1 or {"compute.pieces", "compute.threads"} & set(draft.pinned):
         return
-    recipe, before = draft.recipe(), torch.get_num_threads()
+    recipe = draft.recipe()
     if recipe.objective is not None and OBJECTIVES[recipe.objective.name].couples_examples:
         return
-    use(recipe.compute)
     settings = FitSettings(
         seed=recipe.seed, batch_size=batch, length_examples=batch, half_life_examples=1000, precision=compute.precision
     )
-    try:
+    with torch_threads(recipe.compute.threads):
+        use(recipe.compute)
         cost = cost_of_step(build(recipe), feed, settings)
-    finally:
-        torch.set_num_threads(before)
     pieces, arithmetic = pieces_for(cost, batch, THREADS), f"a step of {cost.flops:.2g} multiplications and additions"
     why = f"{arithmetic} is not worth dividing" if pieces == 1 else f"{arithmetic} is divided among {THREADS} cores"
     draft.revise(Compute, pieces=(pieces, why))

@@ -16,6 +16,7 @@ import torch
 
 import ganforge as gf
 from ganforge.cli import main
+from ganforge.core.device import torch_threads
 from ganforge.core.files import write_folder
 from ganforge.core.labels import Labels
 from ganforge.core.seeds import generator_for
@@ -92,6 +93,18 @@ def test_rare_words_are_read_as_unknown_and_never_drawn() -> None:
     assert not any((text == UNKNOWN).any() for text in drawn)
     subwords = Vocabulary.of(choose_units(LINES, "subwords")[0])
     assert subwords.text_of(next(subwords.encoded(["a zebra \U0001f600"]))) == "a zebra \U0001f600"
+
+
+def test_sampling_takes_one_thread_and_leaves_the_number_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    writer, vocabulary = _model()
+    logits, threads = writer.network.logits, list[int]()
+    monkeypatch.setattr(
+        writer.network, "logits", lambda hidden: (threads.append(torch.get_num_threads()), logits(hidden))[1]
+    )
+    with torch_threads(2):
+        assert len(TextModel(writer, vocabulary, Labels(), 18).sample(3, {}, seed=0).value()) == 3
+        assert torch.get_num_threads() == 2
+    assert set(threads) == {1}
 
 
 def test_a_guide_changes_what_is_drawn_as_far_as_its_strength() -> None:

@@ -300,6 +300,19 @@ def test_memory_is_that_of_a_part_however_large_the_file_is(tmp_path: Path) -> N
     assert path.stat().st_size > 44_000_000 and peak < 30_000_000
 
 
+def test_of_each_line_only_its_place_is_in_memory(tmp_path: Path) -> None:
+    count = 60_000
+    path = file(tmp_path, "a.txt", "".join(f"line {number}\n" for number in range(count)))
+    opened(path)  # what is imported, and the cache
+    tracemalloc.start()
+    try:
+        texts = opened(path)
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert len(texts.whole) == count and taken < 16 * count
+
+
 # ---- two parts -------------------------------------------------------------------------------------------------------
 
 
@@ -334,6 +347,10 @@ def test_texts_are_read_by_index_and_slice(tmp_path: Path) -> None:
     texts = opened(file(tmp_path, "a.txt", "\n".join(SENTENCES)))
     assert texts.whole[-1] == SENTENCES[-1] and texts.whole[3:5] == SENTENCES[3:5]
     assert list(texts.whole.at(np.array([5, 2]))) == [SENTENCES[5], SENTENCES[2]]
+    assert list(texts.whole.at(np.array([9, 5, 2])).at(np.array([False, True, True]))) == [SENTENCES[5], SENTENCES[2]]
+    some = texts.whole.at(np.array([-1, 3]))
+    assert some[0] == SENTENCES[-1] and some.numbers.tolist() == [60, 4] and some.labels is None
+    assert some.lengths.tolist() == [len(SENTENCES[-1]), len(SENTENCES[3])]
     with pytest.raises(IndexError):
         texts.whole[60]
 

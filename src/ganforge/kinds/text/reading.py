@@ -1,7 +1,7 @@
 """Opening of texts: files or a built-in set into two parts, with labels and a passport.
 
-Examples are written once into the cache: one file of UTF-8, and where in it each example begins and ends. They are read
-from there by index, so memory stays flat at a million lines.
+Examples are written once into the cache: one file of UTF-8, and a table of where in it each example begins and ends.
+Both are mapped and read by index: of a million lines only their places in the table are in memory.
 """
 
 from __future__ import annotations
@@ -29,19 +29,21 @@ from ganforge.kinds.text import BUILT_IN, COLUMNS, PLAIN
 from ganforge.kinds.text.docstrings import docstrings
 from ganforge.kinds.text.formats import BLOCK, MOST_BYTES, Columns, Notes, Record, records_of, refuse_other_encodings
 
-VERSION = 1  # of texts in the cache: a new number invalidates old ones
+VERSION = 2  # of texts in the cache: a new number invalidates old ones
 FEWEST = 20  # different examples
 HELD_OUT, MOST_HELD_OUT = 0.1, 5_000  # share and number of examples that are never trained on
 MOST_COPIES = 0.1  # share of what is held out that copies of one example may be
 MOST_LABELS = 100
 A_PARAGRAPH = (1.5, 20.0)  # lines on average, between which what empty lines separate are paragraphs
-AT_ONCE = 2**16  # examples
+AT_ONCE = 2**16  # examples that are written
+READ_AT_ONCE = 256  # examples that are read in order
 UNLIKE = 50  # times more examples of one label than of another, from which on it is told
 SMALL_SHARE = 0.005  # of the letters, below which a script is not listed
 TEXTS = Sought(
     "text", "texts", (PLAIN, *COLUMNS), lambda suffix: suffix in (".doc", ".docx", ".pdf", ".html", ".rtf", ".odt")
 )
 ROW = np.dtype([("length", "<u4"), ("label", "<i4"), ("number", "<u4"), ("begins", "?")])
+EXAMPLE = np.dtype([("start", "<i8"), ("end", "<i8"), ("number", "<i8"), ("digest", "<u8"), ("label", "u1")])
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,61 +51,70 @@ class Lines(Sequence[str]):
     """Examples read by index from a file of UTF-8 in the cache."""
 
     text: mmap.mmap
-    starts: NDArray[np.int64]  # (N,) first byte of each
-    ends: NDArray[np.int64]  # (N,)
-    numbers: NDArray[np.int64]  # (N,) its line in its file, from 1 on
-    digests: NDArray[np.uint64]  # (N,) hash of the text
-    labels: NDArray[np.int64] | None  # (N,) in label_names
+    table: NDArray[Any]  # (M,) of EXAMPLE, mapped
+    places: NDArray[np.uint32]  # (N,) in the table
+    labelled: bool
 
     @classmethod
     def stored(cls, folder: Path, *, labelled: bool) -> Self:
         """Map the examples that `_fill` wrote into a folder."""
-
-        def mapped(name: str) -> NDArray[Any]:
-            return np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
-
         with (folder / "text").open("rb") as file:
             text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        labels = mapped("labels").astype(np.int64) if labelled else None
-        return cls(text, mapped("starts"), mapped("ends"), mapped("numbers"), mapped("digests"), labels)
+        table = np.asarray(np.load(folder / "examples.npy", mmap_mode="r"))
+        return cls(text, table, np.arange(len(table), dtype=np.uint32), labelled)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(N,) bytes of each."""
+        return np.asarray(self.table["end"] - self.table["start"], np.int64)[self.places]
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """(N,) the line of each in its file, from 1 on."""
+        return self.table["number"][self.places]
+
+    @property
+    def digests(self) -> NDArray[np.uint64]:
+        """(N,) a hash of the text of each."""
+        return self.table["digest"][self.places]
+
+    @property
+    def labels(self) -> NDArray[np.int64] | None:
+        """(N,) the label of each, in label_names; None without labels."""
+        return self.table["label"][self.places].astype(np.int64) if self.labelled else None
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return len(self.places)
 
     @overload
     def __getitem__(self, place: int) -> str: ...
     @overload
     def __getitem__(self, place: slice) -> list[str]: ...
     def __getitem__(self, place: int | slice) -> str | list[str]:
+        found = self.table[self.places[place]]
         if isinstance(place, slice):
-            bounds = zip(self.starts[place].tolist(), self.ends[place].tolist(), strict=True)
+            bounds = zip(found["start"].tolist(), found["end"].tolist(), strict=True)
             return [self.text[start:end].decode() for start, end in bounds]
-        return self.text[int(self.starts[place]) : int(self.ends[place])].decode()
+        return self.text[found["start"] : found["end"]].decode()
 
     def __iter__(self) -> Iterator[str]:
-        for first in range(0, len(self), AT_ONCE):
-            here = slice(first, first + AT_ONCE)
-            for start, end in zip(self.starts[here].tolist(), self.ends[here].tolist(), strict=True):
-                yield self.text[start:end].decode()
+        for first in range(0, len(self), READ_AT_ONCE):
+            yield from self[first : first + READ_AT_ONCE]
 
     def at(self, places: NDArray[np.integer] | NDArray[np.bool_]) -> Lines:
         """Return the examples at some places. Args: places (n,) indices, or (N,) which ones."""
-        labels = None if self.labels is None else self.labels[places]
-        return replace(
-            self, starts=self.starts[places], ends=self.ends[places], numbers=self.numbers[places],
-            digests=self.digests[places], labels=labels,
-        )  # fmt: skip
+        return replace(self, places=self.places[places])
 
     def of_label(self, label: int) -> Lines:
         """Return the examples of one label, in their order. Args: label in label_names."""
-        if self.labels is None:
+        if (labels := self.labels) is None:
             raise ValueError("these texts have no labels")
-        return self.at(self.labels == label)
+        return self.at(labels == label)
 
     @property
     def digest(self) -> str:
         """The sha256 of the examples in their order."""
-        return hashlib.sha256(np.ascontiguousarray(self.digests).tobytes()).hexdigest()
+        return hashlib.sha256(self.digests.tobytes()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +163,7 @@ def open_texts(
             f"At least {fewest} are needed: a part is held out, to judge with.",
             "Give more, one on each line, or separated by empty lines with --example paragraph.",
         )
-    held = _held_out(whole.digests, whole.labels)
+    held, lengths = _held_out(whole.digests, whole.labels), whole.lengths
     train, held_out = whole.at(~held), whole.at(held)
     passport = {
         "source": source,
@@ -162,7 +173,7 @@ def open_texts(
         "train": len(train),
         "held_out": len(held_out),
         "repeated": len(whole) - different,
-        "bytes": {"mean": float((whole.ends - whole.starts).mean()), "longest": int((whole.ends - whole.starts).max())},
+        "bytes": {"mean": float(lengths.mean()), "longest": int(lengths.max())},
     }
     passport["warnings"] = [*_warnings(passport), *others]
     digest = hashlib.sha256(whole.digest.encode())
@@ -245,11 +256,8 @@ def _fill(folder: Path, source: str, files: Files, asked: Columns, example: str 
             notes.note(CUT, Path(source), int(lines["number"][place]))
         bounds = zip(starts.tolist(), ends.tolist(), strict=True)
         digests = np.fromiter((_digest(text[start:end]) for start, end in bounds), np.uint64, len(starts))
-    np.save(folder / "starts.npy", starts)
-    np.save(folder / "numbers.npy", lines["number"].astype(np.int64))
-    np.save(folder / "labels.npy", lines["label"].astype(np.uint8))
-    np.save(folder / "digests.npy", digests)
-    np.save(folder / "ends.npy", ends)
+    columns = [starts, ends, lines["number"], digests, lines["label"]]
+    np.save(folder / "examples.npy", np.rec.fromarrays(columns, dtype=EXAMPLE))
     found = {
         "example": what,
         "why": why,

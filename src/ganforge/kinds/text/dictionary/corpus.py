@@ -118,7 +118,7 @@ def in_parallel(one: Lines, other: Lines) -> tuple[NDArray[np.int64], NDArray[np
     longest = max(int(one.numbers.max()), int(other.numbers.max()))
     if len(numbers) < SHARED * longest or abs(int(one.numbers.max()) - int(other.numbers.max())) > 1:
         return None
-    lengths = (one.ends - one.starts)[mine], (other.ends - other.starts)[theirs]
+    lengths = one.lengths[mine], other.lengths[theirs]
 
     def alike(shift: int) -> float:
         return float(spearmanr(lengths[0][shift:], lengths[1][: len(numbers) - shift]).statistic)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganforge.contracts import Model
+from ganforge.core.device import torch_threads
 from ganforge.core.files import refuse_taken, write_through
 from ganforge.core.labels import Labels
 from ganforge.core.model_files import built, read_description_of
@@ -208,7 +209,9 @@ class TextSamples:
         while True:
             seed = self.seed + (step << 32)
             labels = model.labels.draw(BLOCK, seed) if self.label is None else np.full(BLOCK, self.label)
-            for place, ids in enumerate(model.draw(BLOCK, self.asked, labels, seed)):
+            with torch_threads(1):  # of small products; two wait for each other (docs/decisions/012)
+                drawn = model.draw(BLOCK, self.asked, labels, seed)
+            for place, ids in enumerate(drawn):
                 yield model.vocabulary.text_of(ids, prompt), None if labels is None else int(labels[place])
             step += 1
 

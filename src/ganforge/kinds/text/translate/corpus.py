@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ganforge.core.cache import kept_or_filled
+from ganforge.core.device import torch_threads
 from ganforge.core.model_files import DESCRIPTION, built, write_model_files
 from ganforge.core.seeds import subset
 from ganforge.engine.feed import ArrayFeed
@@ -58,13 +58,8 @@ class TwoTexts:
     @cached_property
     def dictionary(self) -> Dictionary:
         """The dictionary of the words, found without an adversary, and kept in the cache."""
-        with threadpool_limits(1):  # their number decides the order of sums
-            threads = torch.get_num_threads()
-            torch.set_num_threads(1)
-            try:
-                return _dictionary(self.corpus, self.seed)
-            finally:
-                torch.set_num_threads(threads)
+        with threadpool_limits(1), torch_threads(1):  # their number decides the order of sums
+            return _dictionary(self.corpus, self.seed)
 
     def feed(self, device: str) -> ArrayFeed:
         """Return rows (N, 2, L): what a line is learned from, and the line. Labels are the languages of the lines."""
