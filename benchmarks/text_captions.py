@@ -1,10 +1,17 @@
-"""New texts: a language model alone at every temperature, and with the adversary, judged on text that chose nothing.
+r"""New texts: a language model alone at every temperature, and with the adversary, judged on text that chose nothing.
 
     python benchmarks/text_captions.py FILE... [--seeds 0 1 2] [--minutes 10] [--runs FOLDER] [--judged 4000]
 
 Of each file the first half of the lines is trained on and the last two fifths are the test; the tenth between keeps
 captions of one picture apart. Repeats are left out. For captions: coco_captions/image_coco.txt and test_coco.txt (the
 files of RelGAN and Texygen, whose published halves differ in topic). Times are CPU seconds.
+
+Chinese verse, sayings and prose of Debian's package fortunes-zh 2.98 (GPL-3+), in the folder with its files: whole
+sentences without colours, titles, authors and Latin letters, in an order that is random and always the same.
+
+    cat tang300 song100 chinese | sed 's/^[[:space:]]*//' | LC_ALL=C.UTF-8 grep -P \
+        '^[\p{Han}\x{2018}-\x{201d}\x{3001}\x{3002}\x{ff01}\x{ff0c}\x{ff1a}-\x{ff1f}]{4,}[\x{3002}\x{ff01}\x{ff1f}]$' |
+        LC_ALL=C sort -u | shuf --random-source=<(yes) >verse.txt
 """
 
 from __future__ import annotations

@@ -19,6 +19,12 @@ from ganforge.kinds.text import KIND
 from ganforge.kinds.text.reading import open_texts
 
 KINDS = [*(kind for kind in every_kind() if kind.name != "text"), KIND]
+VERSE = [  # five and seven signs a clause
+    "床前明月光,疑是地上霜。", "举头望明月,低头思故乡。", "白日依山尽,黄河入海流。", "欲穷千里目,更上一层楼!",
+    "春眠不觉晓,处处闻啼鸟。", "夜来风雨声,花落知多少?", "两个黄鹂鸣翠柳,一行白鹭上青天。",
+    "窗含西岭千秋雪,门泊东吴万里船。", "朝辞白帝彩云间,千里江陵一日还。", "故人西辞黄鹤楼,烟花三月下扬州。",
+]  # fmt: skip
+WIDE = str.maketrans(",!?", "\uff0c\uff01\uff1f")
 PROSE = [f"The cat number {number}, as ever, {'sat' * (number % 3)} on the mat." for number in range(30)]
 
 
@@ -52,6 +58,33 @@ def kind_of(source: object) -> str:
         ("a.csv", ["text", *PROSE], "tables"),
         ("a.tsv", ["text", *PROSE], "tables"),
         ("a.jsonl", ['{"text": "a"}'], "text"),
+        ("a.txt", VERSE, "text"),
+        ("a.txt", VERSE[:2], "text"),
+        ("a.txt", [line.translate(WIDE) for line in VERSE], "text"),
+        ("a.txt", [line.replace(",", ";") for line in VERSE], "text"),
+        ("a.txt", [line.replace("。", ".") for line in VERSE], "text"),
+        ("a.txt", [line[:-1] for line in VERSE], "text"),  # of equal clauses
+        ("a.txt", [line.partition(",")[0] + "," for line in VERSE], "text"),
+        ("a.txt", ["人之初,性本善。", "性相近,习相远。"], "text"),
+        ("a.txt", ["苍苍竹林寺,杳杳钟声晚。", "荷笠带斜阳,青山独归远。", "他说:“好,我去。”"], "text"),
+        ("a.txt", ["Roses are red; violets are blue.", "Sugar is sweet; so are you."], "text"),
+        ("a.txt", ["The rain fell, the wind rose.", "We saw it, we heard it.", "No one came, no one left!"], "text"),
+        ("a.txt", ["int width;", "int height;", "return width;"], "text"),
+        ("a.txt", ["姓名,城市", "张三,北京", "李小明,上海", "王五,黑龙江"], "tables"),
+        ("a.txt", ["公司名称,公司地址", *(f"{one}方科技有限公司,海淀区{one}大街" for one in "东西南北中")], "tables"),
+        ("a.txt", [f"{one}果,一种{one}色的水果。" for one in "红黄青绿紫"], "tables"),  # a word and what it means
+        ("a.txt", [f"{one}方科技公司,它生产{one}部地区的电视机、空调和洗衣机。" for one in "东西南北中"], "tables"),
+        ("a.txt", [f"{'张小明' if odd else '李四光'},今天去公园吗{'?' * (1 + odd)}" for odd in (0, 1) * 9], "tables"),
+        (
+            "a.txt",
+            [f"二〇{one}年第{number}号,这是第{number}句话。" for number, one in enumerate("东西南北中")],
+            "tables",
+        ),
+        ("a.txt", [f"你今天好吗{one}?,他明天不来了{one}。" for one in "东西南北中"], "tables"),  # a pair of sentences
+        ("a.txt", ["中文句子,另一句子", *VERSE], "tables"),
+        ("a.txt", ["Ann Lee,Likes cats.", "Bob Ray,Likes dogs.", "Eve Doe,Likes birds."], "tables"),
+        ("a.txt", ["\ta\tb", "x\tred\tone", "y\tblue\ttwo"], "tables"),
+        ("a.txt", ["name;note", "Ann;", "Bob;"], "tables"),
     ],
 )
 def test_a_file_is_text_unless_it_is_numbers_or_rows(tmp_path: Path, name: str, lines: list[str], kind: str) -> None:

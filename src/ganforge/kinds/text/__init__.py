@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from ganforge.contracts import Claim, Kind, Option
 from ganforge.core.conversion import first_within, is_hidden
-from ganforge.core.text_file import WIDE_MARKS
 from ganforge.errors import DataError, RecipeError
+from ganforge.kinds.text.recognition import is_text
 
 PLAIN = ".txt"
 COLUMNS = (".jsonl", ".csv", ".tsv", ".parquet")  # files whose text is in a column
@@ -20,10 +17,6 @@ TABULAR = (".csv", ".tsv", ".parquet", ".feather", ".arrow", ".sqlite", ".sqlite
 BUILT_IN = {"docstrings": "some 10,000 sentences of the documentation of NumPy, SciPy and scikit-learn"}
 EXAMPLES = ("line", "paragraph")
 UNITS = ("characters", "words", "subwords")
-HEAD = 2**16  # bytes of a file that tell whether it is text
-CONSTANT = 0.9  # share of lines with as many of a separator, or numbers in the same places, that makes them rows
-CELL = 2  # words of a cell on average, above which a comma and a blank are punctuation
-DIGITS = 0.5  # share of digits and signs of numbers, from which on lines are numbers
 
 
 def recognises(source: object) -> Claim | None:
@@ -39,7 +32,7 @@ def recognises(source: object) -> Claim | None:
         return _folder(path)
     if suffix == PLAIN:
         return (
-            Claim(3, "its lines are neither numbers nor rows of a table") if path.is_file() and _is_text(path) else None
+            Claim(3, "its lines are neither numbers nor rows of a table") if path.is_file() and is_text(path) else None
         )
     if suffix == ".parquet":
         from ganforge.core.files import encoded_columns
@@ -80,37 +73,6 @@ def _is_other(entry: Path) -> bool:
     """Return whether it is a file of a format that is not text. A note beside text is not."""
     own = (PLAIN, *COLUMNS, "", ".md", ".rst")
     return not is_hidden(entry.name) and entry.suffix.lower() not in own and not entry.is_dir()
-
-
-def _is_text(path: Path) -> bool:
-    """Return whether the beginning of a file is text that is not a table of numbers or words."""
-    with path.open("rb") as file:
-        head = file.read(HEAD)
-    encoding = next((name for mark, name in WIDE_MARKS.items() if head.startswith(mark)), "utf-8")
-    if b"\0" in head and encoding == "utf-8":
-        return False
-    text = head.decode(encoding, "replace")
-    lines = [line for line in islice(text.splitlines(), 1000) if line.strip()]
-    signs = [sign for sign in "".join(lines) if not sign.isspace()]
-    if sum(sign.isdecimal() or sign in "+-.,;:" for sign in signs) >= DIGITS * len(signs):  # of an empty file too
-        return False
-    numbers = [tuple(map(_is_number, line.split())) for line in lines[1:]]  # of each word; about half make rows
-    if _mostly(numbers, lambda usual: any(usual) and len(usual) <= 1 + 2 * sum(usual)):
-        return False
-    words, commas = sum(len(line.split()) for line in lines), sum(line.count(",") for line in lines)
-    if words > CELL * (commas + len(lines)):
-        lines = [line.replace(", ", " ") for line in lines]
-    return not any(_mostly([line.count(separator) for line in lines], bool) for separator in "\t;|,")
-
-
-def _mostly(found: list[Any], marks: Callable[[Any], bool]) -> bool:
-    """Return whether what was found in each line is nearly always the same, and marks rows of a table."""
-    usual, count = Counter(found).most_common(1)[0] if found else (0, 0)
-    return bool(usual) and marks(usual) and len(found) > 1 and count >= CONSTANT * len(found)
-
-
-def _is_number(word: str) -> bool:
-    return word.strip("+-.").replace(".", "", 1).isdecimal()
 
 
 def _one_of(names: tuple[str, ...], flag: str, do: str = "") -> Callable[[str], str]:
