@@ -6,9 +6,10 @@ import numpy as np
 import torch
 
 from ganforge.core.seeds import Draws
-from ganforge.kinds.text.networks import END, PAD, padded
+from ganforge.core.sequences import END, PAD
 from ganforge.kinds.text.restyle.networks import Rewriter, StyleDiscriminator, noised
 from ganforge.kinds.text.restyle.plan import chance_of_loss
+from ganforge.networks.language_model import padded
 
 TEXTS = [[5, 6, 7, 8, 5, 9], [10, 11], [12] * 15, [5]]
 

@@ -14,14 +14,14 @@ import torch.nn.functional as F
 
 import ganforge as gf
 from ganforge.core.seeds import Draws, generator_for
+from ganforge.core.sequences import BEGIN, END, PAD
 from ganforge.errors import DataError, InputError, RecipeError
-from ganforge.kinds.text.measures import corpus_bleu
-from ganforge.kinds.text.networks import BEGIN, END, PAD
 from ganforge.kinds.text.translate.corpus import TwoTexts, open_two_texts
 from ganforge.kinds.text.translate.model import NETWORK, WORDS, SentenceTranslator, StoredTranslator, load_translator
 from ganforge.kinds.text.translate.networks import Translator
 from ganforge.kinds.text.translate.plan import surprise, without_some
 from ganforge.kinds.text.translate.verdict import Judge, chosen_methods
+from ganforge.measures.sequences import corpus_bleu
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "fixtures"))
 

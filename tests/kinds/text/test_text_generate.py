@@ -20,15 +20,16 @@ from ganforge.core.device import torch_threads
 from ganforge.core.files import write_folder
 from ganforge.core.labels import Labels
 from ganforge.core.seeds import generator_for
+from ganforge.core.sequences import PAD
 from ganforge.errors import DataError, InputError, RecipeError, RunError
 from ganforge.kinds.text.generate.model import Asked, TextModel, Writer, load_writer
 from ganforge.kinds.text.generate.selection import BITS
 from ganforge.kinds.text.generate.task import Generate
 from ganforge.kinds.text.generate.vocabulary import UNKNOWN, Vocabulary
-from ganforge.kinds.text.measures import bucket_of, longer
-from ganforge.kinds.text.networks import MODELS, PAD, draw_texts, padded, surprise_of
 from ganforge.kinds.text.reading import open_texts
 from ganforge.kinds.text.units import choose_units
+from ganforge.measures.sequences import bucket_of, longer
+from ganforge.networks.language_model import MODELS, draw_texts, padded, surprise_of
 from ganforge.recipe import Request
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "fixtures"))

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from ganforge.core.seeds import Draws, seed_for
-from ganforge.kinds.text.networks import Ids, RecurrentModel, padded
+from ganforge.core.sequences import Ids
+from ganforge.networks.language_model import RecurrentModel, padded
 from ganforge.planning.game import initialised
 
 WIDTH, EPOCHS, BATCH, RATE, DROPOUT = 64, 8, 32, 5e-3, 0.2  # of the small network

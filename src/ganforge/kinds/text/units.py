@@ -23,13 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.core.seeds import subset
+from ganforge.core.sequences import BEGIN, END, PAD
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 Name = Literal["characters", "words", "subwords"]
 NAMES: tuple[Name, ...] = get_args(Name)
-PAD, BEGIN, END, BYTES = 0, 1, 2, 3  # BYTES: the unit of the byte 0
+BYTES = 3  # the unit of the byte 0
 FIRST = BYTES + 256  # unit of the vocabulary
 MOST_PIECES = 1_000_000  # of a model file, which may come from anybody
 MOST_BYTES = 1000  # of a subword

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
+from ganforge.core.sequences import Ids
 from ganforge.kinds.text.generate.vocabulary import UNKNOWN, known
 from ganforge.kinds.text.judges import fit_small_network
-from ganforge.kinds.text.measures import Copies, Shares, bleu, copies_of, detection, distinct
-from ganforge.kinds.text.networks import Ids, surprise_of
-from ganforge.kinds.text.ngram import Ngrams, Numbers
 from ganforge.measures.intervals import Estimate, from_standard_error, means_by_bootstrap, of_share
+from ganforge.measures.ngrams import Ngrams, Numbers
+from ganforge.measures.sequences import Copies, Shares, bleu, copies_of, detection, distinct
+from ganforge.networks.language_model import surprise_of
 from ganforge.records import Meaning
 
 MOST_BLEU = 1_000  # texts whose BLEU is measured, and that Self-BLEU compares

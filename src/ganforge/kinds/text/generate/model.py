@@ -23,11 +23,12 @@ from ganforge.core.files import refuse_taken, write_through
 from ganforge.core.labels import Labels
 from ganforge.core.model_files import built, read_description_of
 from ganforge.core.seeds import generator_for
+from ganforge.core.sequences import Ids
 from ganforge.errors import InputError, did_you_mean, refused
 from ganforge.kinds.text.generate.plan import Writing, build_model
 from ganforge.kinds.text.generate.selection import BITS, Guide
 from ganforge.kinds.text.generate.vocabulary import Vocabulary
-from ganforge.kinds.text.networks import Ids, LanguageModel, draw_texts
+from ganforge.networks.language_model import LanguageModel, draw_texts
 from ganforge.recipe import Data, Network
 
 GUIDED = (0.8, 1.0)  # temperatures at which a guide is learned; between them their weights are mixed

@@ -14,8 +14,8 @@ from ganforge.contracts import Feed, Game, Loss, Player, Tell, Turn
 from ganforge.core.seeds import seed_for
 from ganforge.errors import RecipeError, did_you_mean
 from ganforge.kinds.text.generate.vocabulary import Vocabulary
-from ganforge.kinds.text.networks import MODELS, LanguageModel
 from ganforge.kinds.text.reading import Texts
+from ganforge.networks.language_model import MODELS, LanguageModel
 from ganforge.planning.compute import Pace, choose_compute, choose_length, choose_pieces, for_one_phase
 from ganforge.planning.draft import ASKED, Choice, Draft, choose_data
 from ganforge.planning.game import (

@@ -18,8 +18,8 @@ from scipy.sparse import vstack
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from ganforge.kinds.text.measures import bucket_of, features, longer
-from ganforge.kinds.text.networks import Ids
+from ganforge.core.sequences import Ids
+from ganforge.measures.sequences import bucket_of, features, longer
 
 BITS = 16  # of the number of buckets that n-grams are hashed into
 PENALTY = 3.0  # inverse of the weights' penalty

@@ -18,6 +18,7 @@ from ganforge.core.files import write_whole
 from ganforge.core.labels import Labels
 from ganforge.core.model_files import description_of, write_model_files
 from ganforge.core.seeds import seed_for, subset
+from ganforge.core.sequences import Ids
 from ganforge.engine.feed import ArrayFeed
 from ganforge.errors import DataError
 from ganforge.kinds.text.feed import TOKENS, UnitRows
@@ -27,11 +28,11 @@ from ganforge.kinds.text.generate.plan import ABSENT, Writing, build_game, plan_
 from ganforge.kinds.text.generate.selection import Guide, learn_guide
 from ganforge.kinds.text.generate.verdict import SHOWN, Compared, evaluate_texts
 from ganforge.kinds.text.generate.vocabulary import UNKNOWN, Vocabulary, known
-from ganforge.kinds.text.networks import Ids, LanguageModel, surprise_of
-from ganforge.kinds.text.ngram import Ngrams
 from ganforge.kinds.text.reading import Lines, Texts, open_texts, refuse_unused
 from ganforge.kinds.text.units import choose_units
 from ganforge.measures.intervals import Estimate, certainly_lower, with_ends
+from ganforge.measures.ngrams import Ngrams
+from ganforge.networks.language_model import LanguageModel, surprise_of
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Page

@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from ganforge.kinds.text.networks import Ids
+from ganforge.core.sequences import Ids
 from ganforge.kinds.text.units import BYTES, FIRST, Units
 
 UNKNOWN = 3

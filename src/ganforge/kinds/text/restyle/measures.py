@@ -18,9 +18,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.text.measures import chrf
 from ganforge.kinds.text.restyle.edits import Line, Values, ending_of, grams, words_of
 from ganforge.measures.intervals import Estimate, from_bootstrap, mean_by_bootstrap, of_share
+from ganforge.measures.sequences import chrf
 from ganforge.records import Meaning
 
 FOLDS = 3  # of the judge: no line is judged by one that has seen it

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganforge.core.seeds import Draws
-from ganforge.kinds.text.networks import BEGIN, END, PAD
+from ganforge.core.sequences import BEGIN, END, PAD
 
 ELSEWHERE = 1e-3  # of the attention, before what is read counts, at any place
 COPIES, MOVES = 3.0, 5.0  # logits of an untrained rewriter: that it copies, and that its attention moves on

@@ -21,7 +21,6 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from ganforge.core.seeds import subset
-from ganforge.kinds.text.ngram import Ngrams
 from ganforge.kinds.text.restyle.edits import (
     MOST_LINES,
     Addition,
@@ -34,6 +33,7 @@ from ganforge.kinds.text.restyle.edits import (
     words_of,
 )
 from ganforge.kinds.text.units import Units
+from ganforge.measures.ngrams import Ngrams
 
 FOLDS = 3  # an addition is weighed by classifiers that never saw the line in which it was found
 FEATURES = 2**15  # of hashed runs of one and two words

@@ -18,7 +18,6 @@ from ganforge.core.seeds import subset
 from ganforge.engine.feed import ArrayFeed
 from ganforge.errors import RecipeError
 from ganforge.kinds.text.feed import TOKENS
-from ganforge.kinds.text.ngram import Ngrams
 from ganforge.kinds.text.reading import refuse_unused
 from ganforge.kinds.text.restyle.corpus import Styles, open_styles
 from ganforge.kinds.text.restyle.edits import MOST_LINES, Line, has_blanks, nearest_of
@@ -37,6 +36,7 @@ from ganforge.kinds.text.restyle.plan import ABSENT, Restyling, build_game, plan
 from ganforge.kinds.text.restyle.selection import NATURAL, Selection, surprise_by
 from ganforge.kinds.text.restyle.verdict import Compared, choose, evaluate_restyler
 from ganforge.measures.intervals import mean_of_groups, with_ends
+from ganforge.measures.ngrams import Ngrams
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Page

@@ -20,14 +20,15 @@ from ganforge.core.cache import kept_or_filled
 from ganforge.core.device import torch_threads
 from ganforge.core.model_files import DESCRIPTION, built, write_model_files
 from ganforge.core.seeds import subset
+from ganforge.core.sequences import Ids
 from ganforge.engine.feed import ArrayFeed
 from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.text.dictionary.corpus import HELD_OUT, Corpus, open_corpus
 from ganforge.kinds.text.dictionary.model import Described, Dictionary
 from ganforge.kinds.text.dictionary.product import description, found
 from ganforge.kinds.text.feed import TOKENS, choose_length
-from ganforge.kinds.text.networks import Ids, padded
 from ganforge.kinds.text.units import Units, choose_units
+from ganforge.networks.language_model import padded
 
 VERSION = 1  # of dictionaries in the cache
 MOST_LINES = 200_000  # of a language, that are learned from

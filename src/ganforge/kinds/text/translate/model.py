@@ -14,14 +14,15 @@ from torch import Tensor, nn
 from ganforge.contracts import Model, Observer
 from ganforge.core.files import refuse_taken, write_whole
 from ganforge.core.model_files import built, read_description_of
+from ganforge.core.sequences import END, PAD
 from ganforge.errors import InputError, did_you_mean, refused
 from ganforge.events import tell_note
 from ganforge.kinds.text.dictionary.model import LINES, TABLES, Described, Dictionary, Stored
 from ganforge.kinds.text.formats import given_lines
-from ganforge.kinds.text.networks import END, PAD, padded
 from ganforge.kinds.text.reading import refuse_unused
 from ganforge.kinds.text.translate.networks import Translator
 from ganforge.kinds.text.units import Units
+from ganforge.networks.language_model import padded
 from ganforge.recipe import Network
 
 COPY, WORDS, NETWORK = METHODS = ("copy", "word by word", "network")

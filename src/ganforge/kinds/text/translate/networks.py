@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganforge.kinds.text.networks import BEGIN, END, NEVER, PAD, RowDraws, dropped
+from ganforge.core.sequences import BEGIN, END, PAD
+from ganforge.networks.language_model import NEVER, RowDraws, dropped
 
 REACH = 8  # places by which a preference for places nearby goes
 NEARBY = 2.0  # logit by which an untrained writer prefers the place that it writes to one that far away

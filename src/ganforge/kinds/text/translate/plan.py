@@ -20,11 +20,12 @@ from torch import Tensor
 from ganforge.contracts import Game, Levers, Loss, Player, Tell, Turn, is_on
 from ganforge.core.device import widened
 from ganforge.core.seeds import Draws, seed_for
+from ganforge.core.sequences import END, PAD
 from ganforge.engine.feed import ArrayFeed
 from ganforge.errors import RecipeError
-from ganforge.kinds.text.networks import END, PAD, RowDraws
 from ganforge.kinds.text.translate.corpus import TwoTexts
 from ganforge.kinds.text.translate.networks import Seen, SequenceDiscriminator, Source, Translator
+from ganforge.networks.language_model import RowDraws
 from ganforge.planning.compute import Pace, choose_compute, choose_length, choose_pieces, for_two_phases
 from ganforge.planning.draft import ASKED, Draft, choose_data
 from ganforge.planning.game import choose_optimiser, choose_sized, falling, initialised, optimiser_settings

@@ -17,7 +17,6 @@ from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import ArrayFeed
 from ganforge.kinds.text.dictionary.product import description
 from ganforge.kinds.text.feed import TOKENS
-from ganforge.kinds.text.measures import chrf
 from ganforge.kinds.text.reading import refuse_unused
 from ganforge.kinds.text.translate.corpus import TwoTexts, open_two_texts
 from ganforge.kinds.text.translate.model import (
@@ -32,6 +31,7 @@ from ganforge.kinds.text.translate.networks import Translator
 from ganforge.kinds.text.translate.plan import ABSENT, Translating, build_game, initial_translator, plan_translator
 from ganforge.kinds.text.translate.verdict import Judge, chosen_methods, evaluate_translator
 from ganforge.measures.intervals import mean_by_bootstrap, with_ends
+from ganforge.measures.sequences import chrf
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Page

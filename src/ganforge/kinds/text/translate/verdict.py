@@ -17,8 +17,6 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.text.dictionary.vectors import words_of
 from ganforge.kinds.text.dictionary.verdict import some_words
-from ganforge.kinds.text.measures import chrf, corpus_bleu
-from ganforge.kinds.text.ngram import Ngrams
 from ganforge.kinds.text.restyle.edits import nearest_of
 from ganforge.kinds.text.translate.corpus import TwoTexts
 from ganforge.kinds.text.translate.model import COPY, METHODS, NETWORK, WORDS, SentenceTranslator
@@ -32,6 +30,8 @@ from ganforge.measures.intervals import (
     rival_rows,
     values_of,
 )
+from ganforge.measures.ngrams import Ngrams
+from ganforge.measures.sequences import chrf, corpus_bleu
 from ganforge.records import GRADES, Block, Evaluation, Meaning, Rows, Verdict
 
 NEAREST, UNTRAINED = "nearest line", "untrained network"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ganforge.kinds.text.networks import BEGIN, END, PAD, Ids
+from ganforge.core.sequences import BEGIN, END, PAD, Ids
 
 ORDER = 5
 DISCOUNTS = (0.5, 1.0, 1.5)  # of counts 1, 2 and more, where too few counts of counts are known to estimate them

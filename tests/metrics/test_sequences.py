@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ganforge.kinds.text.generate.selection import BITS, Guide, discriminate, learn_guide
-from ganforge.kinds.text.measures import bleu, bucket_of, copies_of, detection, distinct, features, longer
+from ganforge.measures.sequences import bleu, bucket_of, copies_of, detection, distinct, features, longer
 
 Text = np.ndarray
 

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from ganforge.kinds.text.ngram import Ngrams
+from ganforge.measures.ngrams import Ngrams
 
 SIZE = 8  # padding, beginning, end, and five units
 

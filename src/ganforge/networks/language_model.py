@@ -20,13 +20,12 @@ from torch import Tensor, nn
 
 from ganforge.core.device import widened
 from ganforge.core.seeds import Draws
+from ganforge.core.sequences import BEGIN, END, PAD, Ids
 
-PAD, BEGIN, END = 0, 1, 2  # units that are no part of a text
 NEVER = -1e9  # the logit of what never comes
 HEAD = 64  # width of a head of attention
 AT_ONCE = 256  # texts in one pass
 CANDIDATES = 32  # for each next unit, of which steering chooses one
-Ids: TypeAlias = NDArray[np.int32]
 State: TypeAlias = "list[Tensor]"
 """What a network keeps of the units so far: tensors whose first dimension is the text's."""
 

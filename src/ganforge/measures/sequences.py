@@ -1,4 +1,4 @@
-"""Measures of texts as units: n-gram overlap, variety, detection by a classifier, and copies of the training texts.
+"""Measures of texts as sequences of units: n-gram overlap, variety, detection by a classifier, and copies of the training texts.
 
 BLEU here is the mean over texts of BLEU-4 (Papineni et al. 2002), smoothed as method 1 of Chen and Cherry 2014, against
 all references. Self-BLEU takes the other texts as references, never the text itself.
@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix, vstack
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
-from ganforge.kinds.text.networks import BEGIN, END, Ids
+from ganforge.core.sequences import BEGIN, END, Ids
 from ganforge.measures.intervals import Estimate, from_bootstrap, from_standard_error
 
 FACTOR, SPREAD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)  # odd numbers that mix bits
