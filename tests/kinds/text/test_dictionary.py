@@ -16,7 +16,7 @@ from ganforge.errors import DataError, InputError, RecipeError
 from ganforge.kinds.text.dictionary.corpus import Corpus, in_parallel, open_corpus
 from ganforge.kinds.text.dictionary.game import Discriminators, Rotations
 from ganforge.kinds.text.dictionary.matching import best_pairs, csls, procrustes, self_learning, translations
-from ganforge.kinds.text.dictionary.starts import beginnings, choose, reach
+from ganforge.kinds.text.dictionary.starts import CHANCE, NEARNESS, PLACES, Reached, beginnings, choose, reach
 from ganforge.kinds.text.dictionary.vectors import Language, companions, positive, words_of
 from ganforge.kinds.text.reading import open_texts
 
@@ -170,7 +170,32 @@ def test_vectors_that_have_nothing_to_do_with_each_other_establish_nothing(corpu
         assert not choose(reach((one, strange), {}, [], seed)).established
 
 
+def test_chance_that_finds_the_same_dictionary_speaks_for_it_and_another_one_against_it() -> None:
+    """On an exact rotation self-learning from random pairs may find it: that is no reason to doubt it."""
+    right, wrong = np.arange(100), np.arange(100)[::-1].copy()
+
+    def established(chance: np.ndarray) -> bool:
+        reached = [Reached(name, np.eye(2, dtype=np.float32), 0.6, right) for name in (PLACES, NEARNESS)]
+        return choose([*reached, Reached(CHANCE, np.eye(2, dtype=np.float32), 0.6, chance)]).established
+
+    assert established(right)
+    assert not established(wrong)
+
+
 # ---- lines that are translations, and pairs that are given
+
+
+def test_a_word_of_every_line_is_paired_with_its_translation_and_not_with_the_full_stop(tmp_path: Path) -> None:
+    """ "a" and "." stand in nearly all lines, so in nearly all lines together: that alone says nothing."""
+    random = np.random.default_rng(0)
+    one = [("a " if random.random() < 0.8 else "") + line + " ." for line in lines(600, 0)]
+    two = [" ".join(map(cipher, line.split()[:-1])) + " ." for line in one]
+    (tmp_path / "two").mkdir()
+    for name, text in (("one", one), ("two", two)):
+        (tmp_path / "two" / f"{name}.txt").write_text("\n".join(text))
+    found = open_corpus(str(tmp_path / "two"), None, None, None)
+    first, second = found.languages
+    assert {second.words[other] for word, other in found.aligned.tolist() if first.words[word] == "a"} == {"za"}
 
 
 def test_translated_lines_are_seen_and_shuffled_or_sorted_ones_are_not(tmp_path: Path) -> None:
