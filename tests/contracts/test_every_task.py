@@ -6,6 +6,7 @@ A new task needs one entry in TINY: data that it learns from in a second or two,
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,11 +22,12 @@ import torch
 import ganforge as gf
 from ganforge import kinds
 from ganforge.api.request import request_of, task_for, task_of
+from ganforge.api.sample import model_and_options
 from ganforge.api.stored_run import recipe_of
 from ganforge.contracts import Job
 from ganforge.core.files import MANIFEST
 from ganforge.core.seeds import generator_for
-from ganforge.errors import DataError, GanforgeError, InputError, Interrupted, RecipeError
+from ganforge.errors import DataError, GanforgeError, InputError, Interrupted, RecipeError, RunError
 from ganforge.records import GRADES
 from ganforge.run import Run
 
@@ -259,6 +261,14 @@ def test_the_model_is_read_back_to_the_bit_and_says_its_kind_and_task(made: Made
         assert (tmp_path / "model" / name).read_bytes() == (made.run.model / name).read_bytes()
     said = json.loads((made.run.model / "model.json").read_text())
     assert (said["kind"], said["task"]) == (made.kind, made.task)
+
+
+def test_a_damaged_description_is_told_whatever_is_asked(made: Made, tmp_path: Path) -> None:
+    """Whose run it is stands in that file: it must not be taken for that of another kind."""
+    shutil.copytree(made.run.folder, tmp_path / "run")
+    (tmp_path / "run" / "model" / "model.json").write_text("{")
+    with pytest.raises(RunError, match="sha256 differs"):
+        model_and_options(tmp_path / "run", "apply", {"word": "dog"})
 
 
 def test_it_samples_and_applies_or_refuses_in_words(made: Made) -> None:

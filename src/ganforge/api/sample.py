@@ -17,6 +17,7 @@ from ganforge.api.request import refuse_nameless
 from ganforge.api.stored_run import on_this_machine, recipe_of, reopened
 from ganforge.contracts import Kind, Model, Observer
 from ganforge.core.files import read_json_file
+from ganforge.core.model_files import read_description
 from ganforge.errors import DataError, InputError, RecipeError, RunError
 from ganforge.events import tell_note
 from ganforge.kinds import read_options, refuse_of_others
@@ -122,7 +123,7 @@ def _kind_and_task(run: str | Path) -> tuple[Kind, str]:
     """Read kind and task from model.json. Version 0.1.0 omitted some kinds: then it is the first with such a task."""
     description = Run.open(run).model / "model.json"
     said: Any = {}
-    with suppress(OSError, ValueError):  # the kind's reader reports the error
+    with suppress(OSError, ValueError):  # the reader below reports the error
         said = read_json_file(description) if description.is_file() else {}
     name, task = (str(said.get(key)) if isinstance(said, Mapping) else "" for key in ("kind", "task"))
     name = FORMER_KINDS.get(name, name)
@@ -130,6 +131,7 @@ def _kind_and_task(run: str | Path) -> tuple[Kind, str]:
     found = [kind for kind in every if name == kind.name or (name not in kinds.KINDS and task in kind.tasks)]
     if not found:
         if task in ("", "None"):
+            read_description(Run(run).model)  # where it is missing or damaged this says so
             return every[0], task
         raise RunError(
             f"The model of {str(run)!r} is of the task {task!r}, which this version does not know.",
