@@ -1,4 +1,4 @@
-"""Measures of sequences of units, such as texts: overlap, variety, detection by a classifier, and copies of training ones.
+"""Measures of sequences of units, such as texts: overlap, variety, detection by a classifier, copies of training ones.
 
 BLEU here is the mean over texts of BLEU-4 (Papineni et al. 2002), smoothed as method 1 of Chen and Cherry 2014, against
 all references. Self-BLEU takes the other texts as references, never the text itself.
