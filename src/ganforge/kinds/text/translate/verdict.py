@@ -53,6 +53,7 @@ SENTENCES = {
     COPY: "The line as it is.",
     UNTRAINED: "The same network before its first step.",
 }
+HEADS = {"bleu": "BLEU", "chrf": "chrF"}
 Scores = dict[str, Estimate]
 
 
@@ -162,7 +163,7 @@ def evaluate_translator(judge: Judge, model: SentenceTranslator, untrained: Sent
                 f"Into {names[to]}: lines", "Held-out lines.",
                 (Rows(heads, tuple(zip(*(lines[:SHOWN] for lines in (sources, *shown)), strict=True))),), first=True,
             ),
-            Block(f"Into {names[to]}: every method", "The one that is used stands first.", (rival_rows(rows, {}),)),
+            Block(f"Into {names[to]}: every method", "The one that is used stands first.", (rival_rows(rows, HEADS),)),
         ]  # fmt: skip
     measured = {name: _mean([own[method][name] for own, method in zip(scored, used, strict=True)])
                 for name in MEANINGS if all(name in own[WORDS] for own in scored)}  # fmt: skip
@@ -207,7 +208,10 @@ def _verdict(
         if texts.pairs and own[NEAREST]["chrf"].value >= mine["chrf"].low:
             sentences.append(f"Into {name} it is not certainly better than the translation of the most similar line.")
         if method == WORDS:
-            sentences.append(f"Into {name} the network is not certainly better than the dictionary, which is used.")
+            sentences.append(
+                f"Into {name} the network is not certainly better than the dictionary, which is used: give more text, or more "
+                "minutes."
+            )
     if not texts.dictionary.established and not texts.pairs:
         headline = f"Failed: a dictionary of {' and '.join(texts.names)} is not established."
         do = "Give more text, texts on one subject, or some pairs of words with --seeds."
