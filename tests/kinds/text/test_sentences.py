@@ -193,7 +193,7 @@ def test_an_untrained_network_is_never_chosen(tmp_path: Path, pairs: bool) -> No
     torch.manual_seed(0)
     product = StoredTranslator(Translator(texts.units.size, 16), texts.dictionary.stored)
     untrained = SentenceTranslator(product, texts.dictionary, texts.units, 20)
-    assert chosen_methods(Judge.of(texts), untrained) == [WORDS, WORDS]
+    assert chosen_methods(Judge(texts), untrained) == [WORDS, WORDS]
 
 
 def test_bleu_is_that_of_sacrebleu() -> None:
@@ -244,3 +244,8 @@ def test_what_it_cannot_do_is_refused_in_words(run: Path, tmp_path: Path, option
     with pytest.raises((InputError, RecipeError), match=says):
         gf.apply(run, tmp_path / "in.txt", out=tmp_path / ("out.pdf" if not options else "out.txt"), **options)
     assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
+
+
+def test_a_text_in_neither_language_is_refused(run: Path) -> None:
+    with pytest.raises(InputError, match="No word of it is a word of 'one'"):
+        gf.apply(run, ["ни одного слова"], to="two")

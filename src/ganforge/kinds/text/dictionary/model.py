@@ -189,7 +189,7 @@ class Dictionary(Model):
         notes = [] if self.established else ["This dictionary is not established: its translations mean nothing"]
         if out is not None and out.suffix.lower() == LINES:
             side = self.side_of(lines, to)
-            self._refuse_unknown(lines, side)
+            self.refuse_unknown(lines, side)
             text = "".join(self.line(line, side) + "\n" for line in lines)
             notes.append(f"{self.languages[side]!r} was translated word by word: the order of words stays")
             return _written(out, text, notes, observers)
@@ -229,7 +229,7 @@ class Dictionary(Model):
         why = "Words are known that the two texts have several times."
         return InputError(f"The word {word!r} is not known.", why, f"Did you mean {near[0]!r}?" if near else "")
 
-    def _refuse_unknown(self, lines: Sequence[str], side: int) -> None:
+    def refuse_unknown(self, lines: Sequence[str], side: int) -> None:
         """Refuse lines of which no word is known: they would only be copied. Raises: InputError."""
         if not any(word in self._indices[side] for line in lines for word in words_of(line)):
             raise InputError(

@@ -38,7 +38,10 @@ NEXT_STEPS = {
 
 
 class StoredTranslator(nn.Module):
-    """What model.safetensors holds: the network, the dictionary, and what translates into each language."""
+    """What model.safetensors holds: the network, the dictionary, and what translates into each language.
+
+    The network may be on another device than the others, which are read on the processor.
+    """
 
     methods: Tensor  # (2,) place in METHODS of what is used, by the language that is wanted
 
@@ -123,10 +126,12 @@ class SentenceTranslator(Model):
                 )  # fmt: skip
             refuse_taken(out, force=bool(options.get("force")))
         given = given_lines(source, observers, "translated")
-        to = 1 - self.dictionary.side_of(given, asked)
+        side = self.dictionary.side_of(given, asked)
+        self.dictionary.refuse_unknown(given, side)
+        to = 1 - side
         method = METHODS[int(self.product.methods[to])]
         if method == WORDS:
-            tell_note(observers, f"{languages[1 - to]!r} was translated word by word: the order of words stays", 1)
+            tell_note(observers, f"{languages[side]!r} was translated word by word: the order of words stays", 1)
         made = self.translated(given, to)
         if out is None:
             return made
@@ -143,7 +148,8 @@ def load_translator(folder: Path, device: str = "cpu") -> SentenceTranslator:
         if type(longest) is not int or not 0 < longest <= MOST_UNITS:
             raise ValueError("its sentences have no length")
         width = network.need("width")
-        made = built(folder, lambda: StoredTranslator(Translator(units.size, width), described.stored())).to(device)
+        made = built(folder, lambda: StoredTranslator(Translator(units.size, width), described.stored()))
         if not all(0 <= method < len(METHODS) for method in made.methods.tolist()):
             raise ValueError("it has no such method")
+        made.translator.to(device)
         return SentenceTranslator(made, described.opened(made.words), units, longest)

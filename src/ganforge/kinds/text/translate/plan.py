@@ -113,12 +113,11 @@ def build_game(recipe: Recipe, units: int) -> Game:
         source, seen, units = read_and_seen(turn, turn.random)
         terms = {"translate": surprise(translator, seen.known, units)}
         if chosen.against:
-            weight = turn.dials["against"]
             if chosen.pairs:
                 scores, wanted = opinion(source, seen, written(seen, units)), torch.ones(len(units), device=device)
             else:  # the source is in the other language than the target
                 scores, wanted = opinion(source, seen, units), turn.batch["label"].to(torch.float32)
-            terms["against"] = weight * F.binary_cross_entropy_with_logits(scores, wanted, reduction="none")
+            terms["against"] = chosen.against * F.binary_cross_entropy_with_logits(scores, wanted, reduction="none")
         return Loss(terms)
 
     def discriminator_loss(turn: Turn) -> Loss:
@@ -135,8 +134,7 @@ def build_game(recipe: Recipe, units: int) -> Game:
         })  # fmt: skip
 
     def dials(progress: float, levers: Levers) -> Mapping[str, float]:
-        back = chosen.back * float(progress >= chosen.back_from and not chosen.pairs)
-        return {"back": back, "against": chosen.against}
+        return {"back": chosen.back * float(progress >= chosen.back_from and not chosen.pairs)}
 
     players = [Player("translator", translator, translator_loss, optimiser_settings(recipe), dials=dials)]
     if chosen.against:

@@ -124,7 +124,7 @@ class TranslateJob(Job):
         """Choose what translates into each language, on half of the held-out lines."""
         assert isinstance(product, Translator)
         self.tell("judging")
-        stored = StoredTranslator(product, self.texts.dictionary.stored).to(self.recipe.compute.device)
+        stored = StoredTranslator(product, self.texts.dictionary.stored)
         for to, method in enumerate(chosen_methods(self._judge, self._model(stored))):
             stored.methods[to] = METHODS.index(method)
         return stored
@@ -152,12 +152,12 @@ class TranslateJob(Job):
 
     @cached_property
     def _judge(self) -> Judge:
-        return Judge.of(self.texts)
+        return Judge(self.texts)
 
     @property
     def _longest(self) -> int:
         return self.recipe.data.shape[1] - 2
 
     def _model(self, product: StoredTranslator) -> SentenceTranslator:
-        dictionary = replace(self.texts.dictionary, stored=product.words.cpu())
+        dictionary = replace(self.texts.dictionary, stored=product.words)
         return SentenceTranslator(product, dictionary, self.texts.units, self._longest)

@@ -63,10 +63,6 @@ class Judge:
 
     texts: TwoTexts
 
-    @classmethod
-    def of(cls, texts: TwoTexts) -> Judge:
-        return cls(texts)
-
     def sources(self, to: int, part: int) -> Sequence[str]:
         """Return every second held-out line of the language that is translated. Args: part 0 to choose, 1 to judge."""
         return self.texts.held[1 - to][part::2]
@@ -209,8 +205,8 @@ def _verdict(
             sentences.append(f"Into {name} it is not certainly better than the translation of the most similar line.")
         if method == WORDS:
             sentences.append(
-                f"Into {name} the network is not certainly better than the dictionary, which is used: give more text, or more "
-                "minutes."
+                f"Into {name} the network is not certainly better than the dictionary, which is used: "
+                "give more text, or more minutes."
             )
     if not texts.dictionary.established and not texts.pairs:
         headline = f"Failed: a dictionary of {' and '.join(texts.names)} is not established."
