@@ -15,7 +15,15 @@ import ganforge as gf
 from ganforge.errors import DataError, InputError, RecipeError
 from ganforge.kinds.text.dictionary.corpus import Corpus, in_parallel, open_corpus
 from ganforge.kinds.text.dictionary.game import Discriminators, Rotations
-from ganforge.kinds.text.dictionary.matching import best_pairs, csls, procrustes, self_learning, translations
+from ganforge.kinds.text.dictionary.matching import (
+    Translations,
+    best_pairs,
+    csls,
+    procrustes,
+    self_learning,
+    translations,
+)
+from ganforge.kinds.text.dictionary.product import found, led_by_lines
 from ganforge.kinds.text.dictionary.starts import CHANCE, NEARNESS, PLACES, Reached, beginnings, choose, reach
 from ganforge.kinds.text.dictionary.vectors import Language, companions, positive, words_of
 from ganforge.kinds.text.reading import open_texts
@@ -180,6 +188,22 @@ def test_chance_that_finds_the_same_dictionary_speaks_for_it_and_another_one_aga
 
     assert established(right)
     assert not established(wrong)
+
+
+def test_translated_lines_lead_a_dictionary_and_what_they_change_is_not_certain(corpus: Corpus) -> None:
+    one, other = corpus.languages
+    stored = found(corpus, (), 0)
+    right = stored.translations(0)
+    wrong = Translations(np.roll(right.words, 1, axis=0), right.scores)
+    stored.fill(0, wrong, np.ones(len(one.words), bool))
+    text = lines(400, 5)
+    led = led_by_lines(stored, corpus, (text, [" ".join(map(cipher, line.split())) for line in text]))
+    best = led.translations(0).words[:, 0]
+    changed = best != wrong.words[:, 0]
+    assert changed.mean() > 0.5
+    assert np.mean([other.words[best[word]] == cipher(one.words[word]) for word in np.flatnonzero(changed)]) > 0.95
+    assert np.array_equal(led.get_buffer("certain_0").numpy(), ~changed)
+    assert np.array_equal(stored.translations(0).words, wrong.words)  # not the one that was given
 
 
 # ---- lines that are translations, and pairs that are given

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import numpy as np
 import torch
 
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.text.dictionary.corpus import Corpus
+from ganforge.kinds.text.dictionary.corpus import Corpus, translated
 from ganforge.kinds.text.dictionary.matching import led_by
 from ganforge.kinds.text.dictionary.model import Described, Stored
 from ganforge.kinds.text.dictionary.starts import certain_of, choose, dictionary_of, reach
@@ -35,6 +36,20 @@ def found(corpus: Corpus, rotations: Sequence[Array], seed: int) -> Stored:
         certain[told[:, 0]] = True
         stored.fill(side, led_by(own[side], told), certain)
     return stored
+
+
+def led_by_lines(stored: Stored, corpus: Corpus, lines: tuple[Sequence[str], Sequence[str]]) -> Stored:
+    """Return a dictionary in which what lines tell stands first; what this changes is not certain.
+
+    Args: lines of both languages, each beside its translation.
+    """
+    pairs, made = translated(lines, *corpus.languages), deepcopy(stored)
+    for side in (0, 1):
+        before = stored.translations(side)
+        after = led_by(before, pairs[:, [side, 1 - side]])
+        same = before.words[:, 0] == after.words[:, 0]
+        made.fill(side, after, stored.get_buffer(f"certain_{side}").numpy() & same)
+    return made
 
 
 def description(corpus: Corpus, stored: Stored) -> Described:

@@ -13,9 +13,9 @@ from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.model_files import description_of, write_model_files
-from ganforge.core.seeds import seed_for
+from ganforge.core.seeds import seed_for, subset
 from ganforge.engine.feed import ArrayFeed
-from ganforge.kinds.text.dictionary.product import description
+from ganforge.kinds.text.dictionary.product import description, led_by_lines
 from ganforge.kinds.text.feed import TOKENS
 from ganforge.kinds.text.reading import refuse_unused
 from ganforge.kinds.text.translate.corpus import TwoTexts, open_two_texts
@@ -38,6 +38,7 @@ from ganforge.records import Evaluation, Page
 from ganforge.run import Run
 
 LOOKED = 100  # held-out lines of a look
+TRANSLATED = 3_000  # lines of each language whose translations improve the dictionary
 
 
 class Translate(Task):
@@ -121,12 +122,21 @@ class TranslateJob(Job):
         return with_ends({"chrf": mean_by_bootstrap(np.array(values), random)})
 
     def finish(self, product: nn.Module) -> nn.Module:
-        """Choose what translates into each language, on half of the held-out lines."""
+        """Choose what translates into each language, and improve the dictionary by the network's own translations.
+
+        Lines and their translations, beside each other, tell pairs of words, as lines of people do.
+        """
         assert isinstance(product, Translator)
         self.tell("judging")
         stored = StoredTranslator(product, self.texts.dictionary.stored)
         for to, method in enumerate(chosen_methods(self._judge, self._model(stored))):
             stored.methods[to] = METHODS.index(method)
+        if not self.texts.pairs and bool((stored.methods == METHODS.index(NETWORK)).all()):
+            some = [[own[place] for place in subset(len(own), TRANSLATED, "translate/words").tolist()]
+                    for own in self.texts.train]  # fmt: skip
+            made = [self._model(stored).by_network(lines, 1 - side) for side, lines in enumerate(some)]
+            lines = some[0] + made[1], made[0] + some[1]
+            stored.words = led_by_lines(stored.words, self.texts.corpus, lines)
         return stored
 
     def write_model(self, folder: Path, product: nn.Module) -> None:

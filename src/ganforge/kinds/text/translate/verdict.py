@@ -46,6 +46,7 @@ MEANINGS = {
     "perplexity": Meaning("lower", "How surprised 5-grams of the language are by a unit of a translation."),
     "certain_words": Meaning("higher", "Share of the words that the dictionary is certain of that are translated so."),
 }
+WAYS = {NETWORK: "by the network", WORDS: "word by word"}
 SENTENCES = {
     NETWORK: "Read as a whole and written anew.",
     WORDS: "Each word by its best translation in the dictionary: no network.",
@@ -180,7 +181,7 @@ def evaluate_translator(judge: Judge, model: SentenceTranslator, untrained: Sent
         reference="The reference is the dictionary, word by word.",
         best="what was written",
         simplest="word by word",
-        blocks=(*blocks, some_words(texts.dictionary.stored, texts.corpus)),
+        blocks=(*blocks, some_words(model.product.words, texts.corpus)),
         facts={"rivals": rivals, "methods": dict(zip(names, used, strict=True))},
     )  # fmt: skip
 
@@ -218,8 +219,9 @@ def _verdict(
         return Verdict(grade, f"{grade.capitalize()}: BLEU {100 * bleu:.1f} beside held-out translations.",
                        tuple(sentences), None)  # fmt: skip
     grade = "fair" if NETWORK in used else "poor"
-    headline = (
-        f"{grade.capitalize()}: {' and '.join(dict.fromkeys(used))}; without pairs nobody knows how many are right."
-    )
+    ways = " and ".join(WAYS[method] for method in dict.fromkeys(used))
+    headline = f"{grade.capitalize()}: lines are translated {ways}; without pairs nobody knows how many are right."
+    if NETWORK in used:
+        sentences.append("A fluent line may say something else than its source: read both.")
     do = "Give some hundred lines with their translations, as two files of their own, to learn how good they are."
     return Verdict(grade, headline, (*sentences, do), None)
