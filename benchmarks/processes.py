@@ -2,7 +2,7 @@
 
     python benchmarks/processes.py
 
-The same recipe (pictures, a table, three tasks of text) is trained on 1, 2 and 4 processes with the same global batch,
+The same recipe (pictures, a table, four tasks of text) is trained on 1, 2 and 4 processes with the same global batch,
 200 steps in float64. Printed is the largest relative difference of any loss term of either player at any step. Bar:
 1e-4. Beside it stands what another seed gives: the difference between two runs that are not the same. It also starts
 the worlds of the tests.
