@@ -196,7 +196,7 @@ def plan_translator(draft: Draft, texts: TwoTexts, feed: ArrayFeed, tell: Tell) 
         back_from=(1.0, alone) if parallel else (0.25, "first it learns from what the dictionary makes, word by word"),
         back=(0.8, "the others stay the dictionary's, which are never far off"),
         lost=(0.0, alone) if parallel else (0.1, "what it reads at first is not how people write"),
-        against=(0.0, "measured: it adds nothing certain (docs/log.md)"),
+        against=(0.0, "measured: it makes translations worse (docs/benchmarks.md)"),
     )
     if chosen.pairs != parallel:
         raise RecipeError(
