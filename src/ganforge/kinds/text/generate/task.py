@@ -39,7 +39,7 @@ from ganforge.records import Evaluation, Page
 from ganforge.run import Run
 
 MOST_REAL = 8_000  # training texts that discriminators and n-grams learn from
-MOST_DRAWN, DRAWN_UNITS, TIMES = 9_000, 200_000, 2  # texts of a round; units of a point, TIMES as many of a round
+MOST_DRAWN, DRAWN_UNITS, TIMES = 18_000, 200_000, 2  # texts of a round; units of a point, TIMES as many of a round
 MOST_JUDGED = 2_000  # texts of a point of the curve
 MOST_LOOKED = 1_000  # held-out texts of a look
 CHOICES = (0.8, 0.9, 1.0)  # temperatures of which one is drawn at when nothing is asked
