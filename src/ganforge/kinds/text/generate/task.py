@@ -39,7 +39,7 @@ from ganforge.records import Evaluation, Page
 from ganforge.run import Run
 
 MOST_REAL = 8_000  # training texts that discriminators and n-grams learn from
-MOST_DRAWN, DRAWN_UNITS, TIMES = 18_000, 200_000, 2  # texts of a round; units of a point, TIMES as many of a round
+MOST_DRAWN, DRAWN_UNITS = 4_500, 200_000  # texts of a round; units that they have at most
 MOST_JUDGED = 2_000  # texts of a point of the curve
 MOST_LOOKED = 1_000  # held-out texts of a look
 CHOICES = (0.8, 0.9, 1.0)  # temperatures of which one is drawn at when nothing is asked
@@ -213,15 +213,15 @@ class GenerateJob(Job):
         return surprise_of(network, self._units(lines), lines.labels, unscored=UNKNOWN)
 
     def _drawn(
-        self, writer: Writer, temperature: float, guide: Guide | None, purpose: str, most: int, times: int = 1
+        self, writer: Writer, temperature: float, guide: Guide | None, purpose: str, most: int = MOST_DRAWN
     ) -> list[Ids]:
-        count = max(100, min(most, times * DRAWN_UNITS // self._longest, times * len(self.texts.train)))
+        count = max(100, min(most, DRAWN_UNITS // self._longest, len(self.texts.train)))
         labels = self._labels.draw(count, seed_for(self.recipe.seed, purpose))
         asked = Asked(temperature, 1.0)
         return self._model(writer).draw_with(guide, count, asked, labels, self.recipe.seed, purpose)
 
     def _round(self, writer: Writer, temperature: float, guide: Guide | None, number: int) -> list[Ids]:
-        return self._drawn(writer, temperature, guide, f"text/round {number} {temperature}", MOST_DRAWN, TIMES)
+        return self._drawn(writer, temperature, guide, f"text/round {number} {temperature}")
 
     def _choose(self, writer: Writer) -> None:
         """Choose the temperature of the lowest reverse perplexity, and the guide if that is certainly lower with it."""
