@@ -175,6 +175,11 @@ def chrf(made: str, reference: str) -> float:
     return float(sacrebleu.sentence_chrf(made, [reference]).score) / 100
 
 
+def chrf_of_each(made: Sequence[str], references: Sequence[str]) -> Shares:
+    """Return `chrf` of each text beside one reference, (N,)."""
+    return np.array([chrf(one, other) for one, other in zip(made, references, strict=True)])
+
+
 def corpus_bleu(made: Sequence[str], references: Sequence[str], random: np.random.Generator) -> Estimate:
     """Return BLEU-4 of texts beside one reference each (Papineni et al. 2002; Post 2018), 0..1, with its interval."""
     scored = [sacrebleu.sentence_bleu(one, [other]) for one, other in zip(made, references, strict=True)]

@@ -16,10 +16,10 @@ import ganforge as gf
 from ganforge.errors import DataError, InputError, RecipeError, RunError
 from ganforge.kinds.text.formats import given_lines
 from ganforge.kinds.text.restyle.corpus import open_styles
-from ganforge.kinds.text.restyle.measures import chrf
 from ganforge.kinds.text.restyle.model import COPY, EXPECTED, METHODS, RERANKED, SELECTED, SUFFIX, TEMPLATE
 from ganforge.kinds.text.restyle.verdict import Compared, choose, evaluate_restyler
 from ganforge.measures.intervals import of_share
+from ganforge.measures.sequences import chrf
 from ganforge.records import Estimate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "fixtures"))

@@ -173,9 +173,7 @@ class Dictionary(Model):
         """
         refuse_unused(options, strength="It is of a restyler: a dictionary has one translation of a text.")
         to = options.get("to")
-        if to is not None and to not in self.languages:
-            near = did_you_mean(to, self.languages) or f"It has {' and '.join(self.languages)}."
-            raise InputError(f"This run has no language {to!r}.", near, "Name one of its own with --to.")
+        self.refuse_language(to)
         if out is not None:
             out = out.expanduser()
             if out.suffix.lower() not in (*TABLES, LINES):
@@ -228,6 +226,12 @@ class Dictionary(Model):
         near = get_close_matches(word.casefold(), [known for words in self.words for known in words], n=1)
         why = "Words are known that the two texts have several times."
         return InputError(f"The word {word!r} is not known.", why, f"Did you mean {near[0]!r}?" if near else "")
+
+    def refuse_language(self, asked: str | None) -> None:
+        """Refuse a language that is not one of both. Raises: InputError."""
+        if asked is not None and asked not in self.languages:
+            near = did_you_mean(asked, self.languages) or f"It has {' and '.join(self.languages)}."
+            raise InputError(f"This run has no language {asked!r}.", near, "Name one of its own with --to.")
 
     def refuse_unknown(self, lines: Sequence[str], side: int) -> None:
         """Refuse lines of which no word is known: they would only be copied. Raises: InputError."""

@@ -20,7 +20,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.text.restyle.edits import Line, Values, ending_of, grams, words_of
 from ganforge.measures.intervals import Estimate, from_bootstrap, mean_by_bootstrap, of_share
-from ganforge.measures.sequences import chrf
+from ganforge.measures.sequences import chrf_of_each
 from ganforge.records import Meaning
 
 FOLDS = 3  # of the judge: no line is judged by one that has seen it
@@ -101,11 +101,12 @@ class Course:
         """Measure rewritten lines, one for each source."""
         right = self.judge.named(made, self.places) == self.style
         endings = Counter(map(ending_of, made))
-        kept = np.array([chrf(line.text, source.text) for line, source in zip(made, self.sources, strict=True)])
+        kept = chrf_of_each([line.text for line in made], [source.text for source in self.sources])
         random = np.random.default_rng(seed_for(0, "restyle/bootstrap"))
         found = {"accuracy": of_share(int(right.sum()), len(right))}
         if len(self.references) >= FEWEST_REFERENCES:
-            close = np.array([chrf(made[place].text, line.text) for place, line in self.references])
+            places, near = zip(*self.references, strict=True)
+            close = chrf_of_each([made[place].text for place in places], [line.text for line in near])
             found["reference"] = mean_by_bootstrap(close, random)
         surprise = self.surprise(made)
         return found | {

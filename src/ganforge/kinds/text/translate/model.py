@@ -15,7 +15,7 @@ from ganforge.contracts import Model, Observer
 from ganforge.core.files import refuse_taken, write_whole
 from ganforge.core.model_files import built, read_description_of
 from ganforge.core.sequences import END, PAD
-from ganforge.errors import InputError, did_you_mean, refused
+from ganforge.errors import InputError, refused
 from ganforge.events import tell_note
 from ganforge.kinds.text.dictionary.model import LINES, TABLES, Described, Dictionary, Stored
 from ganforge.kinds.text.formats import given_lines
@@ -114,9 +114,7 @@ class SentenceTranslator(Model):
         if options.get("word") is not None or (out is not None and out.suffix.lower() in TABLES):
             return self.dictionary.apply(source, out, options, observers)
         languages, asked = self.dictionary.languages, options.get("to")
-        if asked is not None and asked not in languages:
-            near = did_you_mean(asked, languages) or f"It has {' and '.join(languages)}."
-            raise InputError(f"This run has no language {asked!r}.", near, "Name one of its own with --to.")
+        self.dictionary.refuse_language(asked)
         if out is not None:
             out = out.expanduser()
             if out.suffix.lower() != LINES:

@@ -31,7 +31,7 @@ from ganforge.kinds.text.translate.networks import Translator
 from ganforge.kinds.text.translate.plan import ABSENT, Translating, build_game, initial_translator, plan_translator
 from ganforge.kinds.text.translate.verdict import Judge, chosen_methods, evaluate_translator
 from ganforge.measures.intervals import mean_by_bootstrap, with_ends
-from ganforge.measures.sequences import chrf
+from ganforge.measures.sequences import chrf_of_each
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Page
@@ -117,7 +117,7 @@ class TranslateJob(Job):
                 beside: Sequence[str] = self.texts.held[1 - side][:LOOKED]
             else:
                 made, beside = model.translated(made, side, NETWORK), given
-            values += [chrf(one, other) for one, other in zip(made, beside, strict=True)]
+            values += chrf_of_each(made, beside).tolist()
         random = np.random.default_rng(seed_for(0, "translate/sentences"))
         return with_ends({"chrf": mean_by_bootstrap(np.array(values), random)})
 

@@ -31,7 +31,7 @@ from ganforge.measures.intervals import (
     values_of,
 )
 from ganforge.measures.ngrams import Ngrams
-from ganforge.measures.sequences import chrf, corpus_bleu
+from ganforge.measures.sequences import chrf_of_each, corpus_bleu
 from ganforge.records import GRADES, Block, Evaluation, Meaning, Rows, Verdict
 
 NEAREST, UNTRAINED = "nearest line", "untrained network"
@@ -103,14 +103,15 @@ class Judge:
         random = np.random.default_rng(seed_for(0, "translate/bootstrap"))
         if self.texts.pairs:
             beside = self.references(to, 1)
-            near = np.array([chrf(one, other) for one, other in zip(made, beside, strict=True)])
-            return {"bleu": corpus_bleu(made, beside, random), "chrf": mean_by_bootstrap(near, random)}
+            return {
+                "bleu": corpus_bleu(made, beside, random),
+                "chrf": mean_by_bootstrap(chrf_of_each(made, beside), random),
+            }
         sources, back = self.sources(to, 1), model.translated(made, 1 - to, method)
         lost, shares = self.surprise(made, to), self.kept(sources, made, to)
-        near = np.array([chrf(one, other) for one, other in zip(back, sources, strict=True)])
         shares = shares[~np.isnan(shares)]
         return {
-            "round_trip": mean_by_bootstrap(near, random),
+            "round_trip": mean_by_bootstrap(chrf_of_each(back, sources), random),
             "perplexity": from_bootstrap(lambda some: float(np.exp(lost[some].mean())), len(lost), random),
             **({"certain_words": mean_by_bootstrap(shares, random)} if len(shares) else {}),
         }
@@ -127,8 +128,7 @@ def chosen_methods(judge: Judge, model: SentenceTranslator) -> list[str]:
         made = {method: model.translated(sources, to, method) for method in (WORDS, NETWORK)}
         if judge.texts.pairs:
             beside = judge.references(to, 0)
-            lost = {name: -np.array([chrf(one, other) for one, other in zip(lines, beside, strict=True)])
-                    for name, lines in made.items()}  # fmt: skip
+            lost = {name: -chrf_of_each(lines, beside) for name, lines in made.items()}
             fits = True
         else:
             lost = {name: judge.surprise(lines, to) for name, lines in made.items()}
@@ -165,8 +165,10 @@ def evaluate_translator(judge: Judge, model: SentenceTranslator, untrained: Sent
     measured = {name: _mean([own[method][name] for own, method in zip(scored, used, strict=True)])
                 for name in MEANINGS if all(name in own[WORDS] for own in scored)}  # fmt: skip
     simplest = {name: float(np.mean([own[WORDS][name].value for own in scored])) for name in measured}
-    written = [float(np.exp(judge.surprise(judge.references(to, 1), to).mean())) for to in (0, 1)]
-    floors = {name: float(np.mean(written)) if name == "perplexity" else 1.0 for name in measured}
+    floors = dict.fromkeys(measured, 1.0)
+    if "perplexity" in measured:
+        written = [float(np.exp(judge.surprise(judge.references(to, 1), to).mean())) for to in (0, 1)]
+        floors["perplexity"] = float(np.mean(written))
     return Evaluation(
         measures=measures_of(measured, MEANINGS, floors, simplest),
         verdict=_verdict(judge, scored, used, measured),
