@@ -91,16 +91,16 @@ def means_by_bootstrap(values: Mapping[str, NDArray[np.float64]], purpose: str) 
 # ---- targets of training: `kid<0.02`, `recall>0.5` -------------------------------------------------------------------
 
 
-def mean_of_groups(estimates: Sequence[Estimate]) -> Estimate:
+def mean_of_groups(estimates: Sequence[Estimate], most: float = 1.0) -> Estimate:
     """Return the mean of independent groups, with half the mean width of their intervals over the root of their number.
 
-    Args: estimates of shares or scores, in 0..1.
+    Args: estimates of shares or scores, in 0..most.
     """
     value = float(np.mean([one.value for one in estimates]))
     root = len(estimates) ** 0.5
     low = value - float(np.mean([one.value - one.low for one in estimates])) / root
     high = value + float(np.mean([one.high - one.value for one in estimates])) / root
-    return Estimate(value, max(0.0, low), min(1.0, max(value, high)))
+    return Estimate(value, max(0.0, low), min(most, max(value, high)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ganforge.core.sequences import Ids
 from ganforge.kinds.text.generate.vocabulary import UNKNOWN, known
@@ -166,6 +167,9 @@ def picture(plain: Sequence[Point], guided: Sequence[Point], others: Sequence[Po
         axes.set_ylabel(up.replace("_", " "))
         if across == "forward_perplexity":
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(MaxNLocator(5))
+            axes.xaxis.set_major_formatter("{x:g}")  # the default, powers of ten, is set as mathematics and overlaps
+            axes.xaxis.set_minor_locator(NullLocator())
     axes.legend(fontsize=7)
     file = io.BytesIO()
     figure.savefig(file, format="png", metadata={"Software": None})

@@ -96,13 +96,13 @@ def _verdict(found: Compared) -> Verdict:
     scores, real, ngrams = found.mine.scores, found.real.scores, found.ngrams.scores
     detected, copies = scores["detection"], scores["copies"]
     grade = sum(detected.value > bound for bound in BOUNDS)
-    if copies.low > found.held_out_copies + MOST_COPIES:
+    if copies.low > found.held_out_copies + MOST_COPIES or _simpler(found):
         grade = max(grade, 3)
     word = GRADES[grade]
     sentences = [
         f"The network's perplexity of held-out texts is {found.perplexity.value:.1f} a {found.unit}; that of n-grams "
         f"is {found.ngram_perplexity.value:.1f}"
-        + (": for texts like these you need no network." if _simpler(found) else "."),
+        + (": train longer, or give more texts; as it is, you need no network." if _simpler(found) else "."),
         _adversary(found),
         f"Drawn texts have a forward perplexity of {scores['forward_perplexity'].value:.1f} and a reverse one of "
         f"{scores['reverse_perplexity'].value:.1f}; training texts drawn again "
@@ -114,11 +114,14 @@ def _verdict(found: Compared) -> Verdict:
     ]
     if scores["self_bleu"].low > real["self_bleu"].high:
         sentences.append("They repeat each other more than real texts do: a higher temperature varies them more.")
-    headline = (
-        f"{word.capitalize()}: a classifier tells a real text from a drawn one with a chance of {detected.value:.0%} "
-        f"({detected.low:.0%} to {detected.high:.0%}); from another real one with {real['detection'].value:.0%}."
-    )
-    return Verdict(word, headline, tuple(sentences), _helps(found))
+    if _simpler(found):
+        headline = "n-grams, which are no network, predict these texts better than the network does."
+    else:
+        headline = (
+            f"a classifier tells a real text from a drawn one with a chance of {detected.value:.0%} "
+            f"({detected.low:.0%} to {detected.high:.0%}); from another real one with {real['detection'].value:.0%}."
+        )
+    return Verdict(word, f"{word.capitalize()}: {headline}", tuple(sentences), _helps(found))
 
 
 def _simpler(found: Compared) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from ganforge.kinds.text.restyle.model import (
     SUFFIX,
     TEMPLATE,
 )
-from ganforge.measures.intervals import Estimate, measures_of, rival, rival_rows, values_of
+from ganforge.measures.intervals import Estimate, mean_of_groups, measures_of, rival, rival_rows, values_of
 from ganforge.records import GRADES, Block, Evaluation, Grade, Rows, Verdict
 
 SLACK = 0.1  # below the share of real lines that the judge knows
@@ -96,7 +97,7 @@ def evaluate_restyler(compared: Sequence[Compared], chosen: Sequence[str], passp
     """Return the evaluation. Args: chosen the method that is used for each style."""
     names = [name for name in MEANINGS if all(name in one.scores[COPY] for one in compared)]
     both = list(zip(compared, chosen, strict=True))
-    scored = {name: _mean([one.scores[method][name] for one, method in both]) for name in names}
+    scored = {name: mean_of_groups([one.scores[method][name] for one, method in both], math.inf) for name in names}
     copies = {name: float(np.mean([one.scores[COPY][name].value for one in compared])) for name in names}
     floors = {
         "accuracy": float(np.mean([one.real.value for one in compared])),
@@ -146,14 +147,6 @@ def evaluate_restyler(compared: Sequence[Compared], chosen: Sequence[str], passp
         blocks=tuple(blocks),
         facts={"rivals": rivals, "methods": {one.name: method for one, method in both}},
     )
-
-
-def _mean(estimates: Sequence[Estimate]) -> Estimate:
-    """Return the mean of independent estimates, with half the mean width of their intervals over the root of their
-    number."""
-    value, low, high = np.mean([(one.value, one.low, one.high) for one in estimates], axis=0).tolist()
-    root = len(estimates) ** 0.5
-    return Estimate(value, value - (value - low) / root, value + (high - value) / root)
 
 
 def _verdict(both: Sequence[tuple[Compared, str]], passport: Mapping[str, Any]) -> Verdict:
