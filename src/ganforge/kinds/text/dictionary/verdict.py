@@ -158,7 +158,8 @@ def _adversary_helps(starts: Sequence[str], shares: Mapping[int, Estimate], crit
 def _about(stored: Stored, corpus: Corpus, known: Known, found: Estimate | None) -> list[str]:
     """Return sentences on what is certain, and on what is right."""
     certain = float(stored.get_buffer("certain_0").double().mean())
-    sentences = [f"{certain:.0%} of the words of {corpus.languages[0].name} are certain: look at those first."]
+    first = ": look at those first" * (certain > 0)
+    sentences = [f"{certain:.0%} of the words of {corpus.languages[0].name} are certain{first}."]
     if found is None:
         sentences.append("No translations are known: give pairs with --seeds to learn how many are right.")
     else:
