@@ -23,6 +23,7 @@ from ganforge.errors import DataError
 DELIMITERS = {".csv": ",;\t|~^\x01", ".tsv": "\t,;|", ".txt": "\t,;|~^\x01"}  # the first that fits
 BLOCK = 1 << 22  # bytes that are parsed at once; a longer row cannot be read
 LISTED = 5  # ragged lines that are shown
+IN_PLACE = "\x1f"  # delimiter in the place of two signs
 _OTHER_FILES = {  # by their first bytes
     b"\x1f\x8b": "a .gz file", b"PK\x03\x04": "a .zip or .xlsx file", b"BZh": "a .bz2 file", b"\xfd7zXZ": "an .xz file",
     b"\x28\xb5\x2f\xfd": "a .zst file", b"PAR1": "a .parquet file", b"ARROW1": "a .feather file", b"%PDF": "a PDF file",
@@ -52,6 +53,8 @@ class Lines:
     marks: int = 0  # quotation marks in them
     wide: str = ""  # utf-16 or utf-32, with a mark at its beginning
     escape: str = ""  # what stands before a quotation mark inside a cell, where that is not a second one
+    named: bool = True  # whether the first line holds the names
+    pair: str = ""  # the two signs between fields in the file, for which the delimiter is put
 
     def skip(self, row: Any) -> str:
         """Skip and count a row with too few or too many fields, for pyarrow."""
@@ -67,7 +70,15 @@ class Lines:
 
     def anew(self) -> Lines:
         """Return the form of the lines without the counts."""
-        return Lines(self.delimiter, self.names, self.before, wide=self.wide, escape=self.escape)
+        return Lines(
+            self.delimiter,
+            self.names,
+            self.before,
+            wide=self.wide,
+            escape=self.escape,
+            named=self.named,
+            pair=self.pair,
+        )
 
     def look_inside(self, cells: pa.Array) -> None:
         """Count whole rows inside cells (N,), which a quotation mark at the wrong place has swallowed."""
@@ -86,9 +97,15 @@ def _opened(path: Path) -> IO[bytes]:
     return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
-def first_lines(source: str, path: Path) -> Lines:
+def is_value(text: str) -> bool:
+    """Return whether a text is a number or a date, which is seldom the name of a column."""
+    return _VALUE.fullmatch(text) is not None
+
+
+def first_lines(source: str, path: Path, pair: str = "") -> Lines:
     """Find the delimiter and the column names, from the first 64 KiB and the rest of their last line.
 
+    Args: pair two signs that stand between fields if they are in most of the lines.
     Raises: DataError if a line that begins with # may hold the names as well as a comment.
     """
     with _opened(path) as file:
@@ -113,6 +130,9 @@ def first_lines(source: str, path: Path) -> Lines:
         raise DataError(f"{source!r} cannot be read as a table: it is empty.", do="Give another file.")
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     candidates = DELIMITERS.get(suffix, DELIMITERS[".csv"])
+    pair = pair if pair and 2 * sum(pair in line for line in text.splitlines()) > text.count("\n") else ""
+    if pair:
+        text, candidates = text.replace(pair, IN_PLACE), IN_PLACE
     every = io.StringIO(text, newline="").readlines()
     before = next(place for place, line in enumerate(every) if line.strip())
     if said := _SEPARATOR.fullmatch(every[before].strip("\r\n")):
@@ -140,6 +160,7 @@ def first_lines(source: str, path: Path) -> Lines:
         marks=-marks,
         wide=wide,
         escape=_escape(rest, delimiter),
+        pair=pair,
     )
 
 

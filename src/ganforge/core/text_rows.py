@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import codecs
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
 
-from ganforge.core.text_layout import BLOCK, Lines
+from ganforge.core.text_layout import BLOCK, IN_PLACE, Lines
 from ganforge.errors import DataError
 
 FEW_LOST, SHARE_LOST = 3, 1 / 1000  # so many lines may be left out, the larger of the two
 
 
-def text_batches(source: str, path: Path, lines: Lines) -> Iterator[pa.RecordBatch]:
-    """Yield the file's columns as text, without its first line."""
+def text_batches(
+    source: str, path: Path, lines: Lines, places: Sequence[int] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the file's columns as text, without the line of names. Args: places of the columns; None for all."""
     columns = [f"column {i}" for i in range(len(lines.names))]  # names in the file may be empty
+    chosen = columns if places is None else [columns[place] for place in places]
     stream = pa.input_stream(str(path), compression="gzip" if path.suffix.lower() == ".gz" else None)
     stream = codecs.EncodedFile(stream, "utf-8", lines.wide) if lines.wide else stream
     with pa.PythonFile(_Decodable(source, stream, lines), mode="r") as file:
@@ -30,17 +33,18 @@ def text_batches(source: str, path: Path, lines: Lines) -> Iterator[pa.RecordBat
             ),
             parse_options=pa.csv.ParseOptions(
                 delimiter=lines.delimiter,
-                newlines_in_values=True,
+                newlines_in_values=not lines.pair,
+                quote_char=False if lines.pair else '"',
                 escape_char=lines.escape or False,
                 invalid_row_handler=lines.skip,
             ),
             convert_options=pa.csv.ConvertOptions(
-                column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
+                column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False, include_columns=chosen
             ),
         )
         first = True
         for batch in reader:
-            yield batch.slice(1) if first else batch
+            yield batch.slice(1) if first and lines.named else batch
             first = False
 
 
@@ -51,6 +55,7 @@ class _Decodable(io.RawIOBase):
     def __init__(self, source: str, stream: Any, lines: Lines) -> None:
         self._source, self._stream, self._lines = source, stream, lines
         self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._pair, self._held = lines.pair.encode(), b""
 
     def readable(self) -> bool:
         return True
@@ -75,7 +80,14 @@ class _Decodable(io.RawIOBase):
             raise _not_utf8(self._source, line, error.object[error.start : error.start + 1], why) from error
         self._lines.ends += block.count(b"\n")
         self._lines.marks += block.count(b'"')
-        return block
+        return self._separated(block, size) if self._pair else block
+
+    def _separated(self, block: bytes, size: int) -> bytes:
+        """Return a block with a delimiter for each pair of signs. One that may be cut in two is held back."""
+        whole, end = self._held + block, not block
+        kept = whole if end else whole.rstrip(self._pair[-1:])
+        self._held = whole[len(kept) :]
+        return kept.replace(self._pair, IN_PLACE.encode()) or (b"" if end else self.read(size))
 
     def close(self) -> None:
         self._stream.close()
