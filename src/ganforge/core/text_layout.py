@@ -20,7 +20,11 @@ import pyarrow.compute as pc
 from ganforge.core.text_file import WIDE_MARKS
 from ganforge.errors import DataError
 
-DELIMITERS = {".csv": ",;\t|~^\x01", ".tsv": "\t,;|", ".txt": "\t,;|~^\x01"}  # the first that fits
+DELIMITERS = {  # the first that fits
+    ".csv": ",;\t|~^\x01",
+    ".txt": "\t,;|~^\x01",
+    **dict.fromkeys((".tsv", ".data", ".dat", ".inter", ".item", ".user"), "\t|,;"),
+}
 BLOCK = 1 << 22  # bytes that are parsed at once; a longer row cannot be read
 LISTED = 5  # ragged lines that are shown
 IN_PLACE = "\x1f"  # delimiter in the place of two signs

@@ -120,6 +120,8 @@ def named_column(names: Sequence[str], role: Role, taken: set[str]) -> str:
 def _unnamed(rows: Rows, head: pa.Table, found: dict[Role, str], reasons: dict[str, str]) -> Columns:
     """Take columns by their places in a file whose first line holds values. Raises: DataError."""
     if not 2 <= len(rows.names) <= len(UNNAMED):
+        if len(rows.names) > WIDE:
+            raise _no_column(rows, head, "user", found, {})
         raise DataError(
             f"{str(rows.path)!r} has {len(rows.names)} columns, and its first line holds values, not names.",
             "Without names, columns are taken as user, item, rating and time, of which there are 2 to 4.",
@@ -188,7 +190,7 @@ def _no_column(
 ) -> DataError:
     """Return the error for a file without a column of users or items, with those that were considered."""
     source = str(rows.path)
-    if len(rows.names) > WIDE:
+    if len(rows.names) > WIDE:  # a matrix
         numeric = [name for name in rows.names[1:] if not numbers_of(head.column(name).slice(0, 1_000))[1]]
         if len(numeric) > 0.9 * len(rows.names):
             return DataError(
@@ -204,7 +206,8 @@ def _no_column(
         )
     listed = "; ".join(f"{name!r}: {why}" for name, why in list(considered.items())[:LISTED])
     more = f" and {len(considered) - LISTED} more" if len(considered) > LISTED else ""
-    other = f" beside {next(iter(found.values()))!r}" if any(found.values()) else ""
+    known = found.get("user") or found.get("item")
+    other = f" beside {known!r}" if known else ""
     return DataError(
         f"No column of {source!r} looks like {role}s{other}.",
         f"Considered: {listed}{more}.",

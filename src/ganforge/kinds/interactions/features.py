@@ -29,7 +29,7 @@ SURE = 0.95  # share of cells that are dates, from which on a column holds dates
 YEAR = 365.25 * 86_400
 WORDS = "words"
 _WORD = re.compile(r"\w+")
-_LIST = re.compile(r"[\[\]'\"]")  # a list as Python writes it
+_LIST = "[]'\" "  # around the words of a list as Python writes it
 
 
 class FeatureColumn(Section):
@@ -51,7 +51,7 @@ class FeatureColumn(Section):
         if self.split == WORDS:
             return _WORD.findall(cell.lower())
         parts = cell.split(self.split) if self.split else [cell]
-        return [word for part in parts if (word := _LIST.sub("", part).strip())]
+        return [word for part in parts if (word := part.strip(_LIST))]
 
 
 class Coding(Section):
@@ -107,15 +107,17 @@ def read_features(place: Path | None, role: str, log: Log, warnings: list[str]) 
         return None
     rows = open_rows(place, _encoding(place))
     name = _column_of_ids(rows, role)
-    ids, cells = _read(rows, role, name)
+    ids, cells, twice = _read(rows, role, name)
     own, other = (log.items, log.users) if role == "item" else (log.users, log.items)
     found = rows_of(own, ids) >= 0
     if 2 * found.sum() < min(len(ids), len(own)) and 2 * (rows_of(other, ids) >= 0).sum() > len(ids):
         raise _of_other_role(place, role, name)
     if not found.any():
-        shown = f"there {ids[0]!r}, in the log {own[0]!r}" if len(ids) else "it is empty"
+        shown = f"there {str(ids[0])!r}, in the log {str(own[0])!r}" if len(ids) else "it is empty"
         warnings.append(f"{place.name!r} is left alone: none of its {role}s is in the log ({shown}).")
         return None
+    if twice:
+        warnings.append(f"{twice:,} rows of {place.name!r} repeat an id: the last one counts.")
     coding = _coding(name, cells, dict(zip(rows.names, rows.types, strict=True)))
     if not coding.columns:
         warnings.append(f"{place.name!r} is left alone: it says nothing of {role}s but their ids.")
@@ -137,7 +139,7 @@ def encode(source: Path, role: str, coding: Coding) -> Features:
             f"They are {', '.join(column.name for column in coding.columns)[:200]}.",
             "Give a table with them.",
         )
-    ids, cells = _read(rows, role, name)
+    ids, cells, _ = _read(rows, role, name)
     return _encoded(ids, cells, coding)
 
 
@@ -180,8 +182,9 @@ def _of_other_role(place: Path, role: str, name: str) -> DataError:
     )
 
 
-def _read(rows: Rows, role: str, name: str) -> tuple[NDArray[np.str_], dict[str, pa.Array]]:
-    """Return the ids of a table (N,), and its other columns in their order; of an id that comes twice its last row."""
+def _read(rows: Rows, role: str, name: str) -> tuple[NDArray[np.str_], dict[str, pa.Array], int]:
+    """Return the ids of a table (N,), its other columns in their order, of an id that comes twice the last row, and how
+    many rows repeat an id."""
     parts = list(rows.parts(rows.names))
     if not parts:
         raise DataError(f"{str(rows.path)!r} has no rows.", f"It was taken for a table of {role}s.", "Remove it.")
@@ -192,7 +195,8 @@ def _read(rows: Rows, role: str, name: str) -> tuple[NDArray[np.str_], dict[str,
     last = np.zeros(len(ids), np.int64)
     last[codes[codes >= 0]] = np.flatnonzero(codes >= 0)
     cells = {each: table.column(each).combine_chunks().take(pa.array(last)) for each in rows.names if each != name}
-    return ids, {each: cell for each, cell in cells.items() if not pa.types.is_nested(cell.type)}
+    simple = {each: cell for each, cell in cells.items() if not pa.types.is_nested(cell.type)}
+    return ids, simple, int((codes >= 0).sum()) - len(ids)
 
 
 # ---- columns of features ---------------------------------------------------------------------------------------------
@@ -217,7 +221,7 @@ def _column(name: str, cells: pa.Array, kind: str, most: int) -> FeatureColumn |
         return FeatureColumn(name=name, mean=float(there.mean()), deviation=float(there.std()))
     texts = _texts(cells)
     column = FeatureColumn(
-        name=name, split=" " if kind.endswith("_seq") else _separator([text for text in texts if text])
+        name=name, split=_separator([text for text in texts if text], " " if kind.endswith("_seq") else "|;,")
     )
     counts = Counter(word for text in texts if text for word in dict.fromkeys(column.words_of(text)))
     least = min(LEAST, max(2, len(texts) // 20))
@@ -246,9 +250,9 @@ def _texts(cells: pa.Array) -> list[str | None]:
     return list(words)
 
 
-def _separator(texts: Sequence[str]) -> str:
-    """Return what stands between the words of cells: a sign of lists, nothing, or WORDS for those of sentences."""
-    for sign in ("|", ";", ","):
+def _separator(texts: Sequence[str], signs: str) -> str:
+    """Return what stands between the words of cells: one of the signs, nothing, or WORDS for those of sentences."""
+    for sign in signs:
         lists = sum(sign in text for text in texts) > SHARE * len(texts)
         if lists and 2 * len({part.strip() for text in texts for part in text.split(sign)}) < len(texts):
             return sign

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,8 @@ from ganforge.kinds.interactions.columns import Columns, LogSettings, find_colum
 from ganforge.kinds.interactions.features import Features, read_features
 from ganforge.kinds.interactions.ids import Ids
 from ganforge.kinds.interactions.log import Log
-from ganforge.kinds.interactions.places import Places, find_places
-from ganforge.kinds.interactions.rows import open_rows
+from ganforge.kinds.interactions.places import find_places
+from ganforge.kinds.interactions.rows import Rows, open_rows
 from ganforge.kinds.interactions.values import Times, numbers_of
 
 MOST_LEFT_OUT = 0.1  # share of the rows without a user, an item, a rating or a time
@@ -51,21 +50,24 @@ def read_log(source: str | Path, asked: LogSettings) -> Reading:
     Args: source a file, a folder, or a name of BUILT_IN; asked how it is read. Raises: DataError.
     """
     places = find_places(source)
-    rows = open_rows(places.log)
-    columns = find_columns(rows, asked)
+    opened = open_rows(places.log)
+    columns = find_columns(opened, asked)
     notes = _Notes(str(source))
-    raw = _read(places, columns, asked, notes)
-    log = _checked(_folded(raw, asked, notes), str(source))
+    rows = _read(opened, columns, notes)
+    _sort(rows)
+    _fold(rows, asked, notes)
+    log = _checked(_log_of(rows), str(source))
     items, users = (read_features(place, role, log, notes.warnings) for role, place in places.beside.items())
+    facts = facts_of(log)
     passport = {
         **notes.facts,
         "columns": columns.chosen,
         "reasons": dict(columns.reasons),
-        **facts_of(log),
+        **facts,
         "left_out": dict(notes.left_out),
         "item_features": len(items.names) if items else 0,
         "user_features": len(users.names) if users else 0,
-        "warnings": notes.warnings + [f"{count:,} rows were left out: {why}." for why, count in notes.left_out.items()],
+        "warnings": [*notes.told(), *_warnings(facts)],
     }
     return Reading(log, columns, items, users, passport, _digest(log, items, users))
 
@@ -79,13 +81,57 @@ class _Notes:
     left_out: Counter[str] = field(default_factory=Counter)  # why -> rows
     warnings: list[str] = field(default_factory=list)
 
+    def told(self) -> list[str]:
+        """Return what is told of rows that were read."""
+        left_out = (f"{_rows(count)} {why} {_was(count)} left out." for why, count in self.left_out.items())
+        return [*left_out, *self.warnings]
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' * (count != 1)}"
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
+
 
 # ---- from rows to codes ----------------------------------------------------------------------------------------------
 
 
-def _read(places: Places, columns: Columns, asked: LogSettings, notes: _Notes) -> Log:
+@dataclass
+class _Rows:
+    """The content of a log while it is brought into order: column by column, so that one is in memory twice at most."""
+
+    users: NDArray[np.str_]
+    items: NDArray[np.str_]
+    columns: dict[str, NDArray[Any]]  # user, item; rating and time where there are such
+
+    def __len__(self) -> int:
+        return len(self.columns["user"])
+
+    def take(self, kept: NDArray[Any]) -> None:
+        """Keep some rows. Args: kept a mask (N,) or their places."""
+        if kept.dtype != bool or not kept.all():
+            for name in self.columns:
+                self.columns[name] = self.columns[name][kept]
+
+    def starts(self) -> NDArray[np.int64]:
+        """Return where the rows of each user begin, once they are in order, (U + 1,)."""
+        counts = np.bincount(self.columns["user"], minlength=len(self.users))
+        return np.concatenate([[0], np.cumsum(counts)])
+
+    def blocks(self) -> Iterator[slice]:
+        """Yield the rows of some users after the other."""
+        starts, first = self.starts(), 0
+        while first < len(self.users):
+            after = max(first + 1, int(np.searchsorted(starts, starts[first] + AT_ONCE, side="right")) - 1)
+            if starts[after] > starts[first]:
+                yield slice(int(starts[first]), int(starts[after]))
+            first = after
+
+
+def _read(rows: Rows, columns: Columns, notes: _Notes) -> _Rows:
     """Read every row whose cells are there, in the order of the file."""
-    rows = open_rows(places.log)
     users, items, times = Ids("user", columns.user), Ids("item", columns.item), Times(columns.time)
     ratings: list[NDArray[np.float32]] = []
     strange = ""
@@ -100,90 +146,108 @@ def _read(places: Places, columns: Columns, asked: LogSettings, notes: _Notes) -
             times.add(part.column(columns.time))
     user_ids, user, floats = users.result()
     item_ids, item, item_floats = items.result()
-    rating = np.concatenate(ratings) if columns.rating and ratings else None
-    ratings.clear()
-    time, unit = times.result() if columns.time else (None, "")
-    notes.facts |= {"source": notes.source, "rows": len(user), "time_unit": unit}
+    found: dict[str, NDArray[Any]] = {"user": user, "item": item}
+    notes.facts |= {"source": notes.source, "rows": len(user)}
+    if columns.rating:
+        found["rating"] = np.concatenate(ratings) if ratings else np.empty(0, np.float32)
+        ratings.clear()
+    if columns.time:
+        found["time"], notes.facts["time_unit"] = times.result()
     if floats or item_floats:
         notes.warnings.append("Ids such as 7.0 are read as 7.")
     there = np.ones(len(user), bool)
-    for name, holes in (("user", user < 0), ("item", item < 0), ("rating", _holes(rating)), ("time", _holes(time))):
-        if holes is not None and (count := int((there & holes).sum())):
-            notes.left_out[f"they have no usable {name}"] = count
+    for name, values in found.items():
+        holes = there & (np.isnan(values) if values.dtype.kind == "f" else values < 0)
+        if holes.any():
+            notes.left_out[f"without a usable {name}"] = int(holes.sum())
             there &= ~holes
-    if strange and not there.all() and rating is not None and np.isnan(rating).mean() > MOST_LEFT_OUT:
-        raise rating_of_text(columns.rating, strange)
-    _refuse_many_holes(notes, len(user), columns)
-    log = Log(user_ids, item_ids, user, item, rating, time)
-    return log if there.all() else log.taken(there)
+    if lines := rows.ragged.get("lines", 0):
+        notes.left_out["with too few or too many fields"] = lines
+    _refuse_many_holes(notes, len(user), columns, strange)
+    content = _Rows(user_ids, item_ids, found)
+    content.take(there)
+    return content
 
 
-def _holes(values: NDArray[Any] | None) -> NDArray[np.bool_] | None:
-    return None if values is None else np.isnan(values)
-
-
-def _refuse_many_holes(notes: _Notes, rows: int, columns: Columns) -> None:
+def _refuse_many_holes(notes: _Notes, rows: int, columns: Columns, strange: str) -> None:
+    """Raises: DataError if more rows than a few would be left out. Args: strange a rating that is not a number."""
     why, count = notes.left_out.most_common(1)[0] if notes.left_out else ("", 0)
-    if count > MOST_LEFT_OUT * rows:
-        role = why.split()[-1]
-        optional = role in ("rating", "time")
-        raise DataError(
-            f"{count:,} of the {rows:,} rows of {notes.source!r} have no usable {role} in {columns.chosen[role]!r}.",
-            "They would be left out, which is more than slips.",
-            f"--set interactions.{role}=none does without it." if optional else f"Name another column: "
-            f"--set interactions.{role}=COLUMN",
-        )  # fmt: skip
+    if count <= MOST_LEFT_OUT * rows:
+        return
+    role = why.split()[-1]
+    if role == "rating" and strange:
+        raise rating_of_text(columns.rating, strange)
+    raise DataError(
+        f"{count:,} of the {rows:,} rows of {notes.source!r} have no usable {role} in {columns.chosen[role]!r}.",
+        "They would be left out, which is more than slips.",
+        f"Do without it: --set interactions.{role}=none"
+        if role in ("rating", "time")
+        else f"Name another column: --set interactions.{role}=COLUMN",
+    )
 
 
 # ---- order and duplicates --------------------------------------------------------------------------------------------
 
 
-def _folded(raw: Log, asked: LogSettings, notes: _Notes) -> Log:
-    """Bring interactions into the order of a log, fold duplicates, and keep those that count as liked."""
-    log = _in_order(raw)
-    kept, ratings = np.ones(len(log), bool), log.rating
-    if asked.duplicates != "last":
-        ratings = np.ones(len(log), np.float32) if ratings is None or asked.duplicates == "count" else ratings.copy()
-    starts = log.starts()
-    first = 0
-    while first < len(log.users):
-        after = max(first + 1, int(np.searchsorted(starts, starts[first] + AT_ONCE, side="right")) - 1)
-        begin, end = starts[first], starts[after]
-        pairs = (log.user[begin:end].astype(np.int64) - first) * len(log.items) + log.item[begin:end]
+def _sort(rows: _Rows) -> None:
+    """Sort by users, and within a user by time; of equal times as in the file. By users it takes one pass."""
+    count = len(rows)
+    placed = (np.ones(count, np.bool_), rows.columns["user"], np.arange(count + 1, dtype=np.int32))
+    order = csr_matrix(placed, shape=(count, len(rows.users))).tocsc().indices
+    del placed
+    time = rows.columns.get("time")
+    rows.columns["user"] = rows.columns["user"][order]
+    if time is not None:
+        for block in rows.blocks():
+            own = order[block]
+            order[block] = own[np.lexsort((time[own], rows.columns["user"][block]))]
+    del time
+    for name in rows.columns:
+        if name != "user":
+            rows.columns[name] = rows.columns[name][order]
+
+
+def _fold(rows: _Rows, asked: LogSettings, notes: _Notes) -> None:
+    """Fold rows that repeat a pair, which are in order, and keep those that count as liked. Raises: DataError."""
+    kept, how = np.zeros(len(rows), bool), asked.duplicates
+    if how != "last" and (how == "count" or "rating" not in rows.columns):
+        rows.columns["rating"] = np.ones(len(rows), np.float32)
+    ratings = rows.columns.get("rating")
+    for block in rows.blocks():
+        user = rows.columns["user"][block].astype(np.int64)
+        pairs = (user - user[0]) * len(rows.items) + rows.columns["item"][block]
         order = np.argsort(pairs, kind="stable")
         firsts = np.flatnonzero(np.diff(pairs[order], prepend=-1))
-        lasts = order[np.append(firsts[1:], len(order)) - 1] if len(order) else order
-        kept[begin:end] = False
-        kept[begin + lasts] = True
-        if asked.duplicates != "last" and len(order):
-            assert ratings is not None
-            ratings[begin + lasts] = np.add.reduceat(ratings[begin:end][order], firsts)
-        first = after
-    folded = len(log) - int(kept.sum())
-    notes.facts |= {"duplicates": folded, "duplicates_folded_by": asked.duplicates}
+        lasts = block.start + order[np.append(firsts[1:], len(order)) - 1]
+        kept[lasts] = True
+        if how != "last" and ratings is not None:
+            ratings[lasts] = np.add.reduceat(ratings[block][order], firsts)
+    folded = len(rows) - int(kept.sum())
+    notes.facts |= {"duplicates": folded, "duplicates_folded_by": how}
     if folded:
-        how = {"last": "the last one counts", "sum": "their ratings are added", "count": "their number is the rating"}
+        words = {"last": "the last one counts", "sum": "ratings are added", "count": "their number is the rating"}
         notes.warnings.append(
-            f"{folded:,} rows repeat a pair of user and item: {how[asked.duplicates]} (interactions.duplicates)."
+            f"{_rows(folded)} repeated a pair of user and item: {words[how]} (interactions.duplicates)."
         )
-    log = Log(log.users, log.items, log.user, log.item, ratings, log.time)
     if asked.positive is not None:
-        kept &= _liked(log, asked.positive, kept, notes)
-    return _without_empty(log.taken(kept))
+        kept &= _liked(ratings, asked.positive, kept, notes)
+    rows.take(kept)
 
 
-def _liked(log: Log, least: float, kept: NDArray[np.bool_], notes: _Notes) -> NDArray[np.bool_]:
+def _liked(
+    ratings: NDArray[np.float32] | None, least: float, kept: NDArray[np.bool_], notes: _Notes
+) -> NDArray[np.bool_]:
     """Return which interactions are rated well enough. Raises: DataError if there are no ratings, or none is."""
-    if log.rating is None:
+    if ratings is None:
         raise DataError(
             f"interactions.positive is {least:g}, and {notes.source!r} has no column of ratings.",
             "It is the least rating that counts as liked.",
             "Name one with --set interactions.rating=COLUMN, or leave interactions.positive out.",
         )
-    liked = log.rating >= least
+    liked = ratings >= least
     if not (liked & kept).any():
         raise DataError(
-            f"interactions.positive is {least:g}, and the largest rating is {log.rating[kept].max():g}.",
+            f"interactions.positive is {least:g}, and the largest rating is {ratings[kept].max():g}.",
             "No interaction would count.",
             "Choose a smaller one.",
         )
@@ -191,40 +255,16 @@ def _liked(log: Log, least: float, kept: NDArray[np.bool_], notes: _Notes) -> ND
     return liked
 
 
-def _in_order(log: Log) -> Log:
-    """Sort by users, and within a user by time; of equal times as in the file. By users it takes one pass."""
-    count = len(log)
-    rows = csr_matrix((np.ones(count, np.bool_), log.user, np.arange(count + 1)), shape=(count, len(log.users)))
-    order = rows.tocsc().indices
-    del rows
-    log = log.taken(order)
-    if log.time is None:
-        return log
-    starts = log.starts()
-    places = np.arange(count)
-    first = 0
-    while first < len(log.users):
-        after = max(first + 1, int(np.searchsorted(starts, starts[first] + AT_ONCE, side="right")) - 1)
-        begin, end = starts[first], starts[after]
-        places[begin:end] = begin + np.lexsort((log.time[begin:end], log.user[begin:end]))
-        first = after
-    return log.taken(places)
-
-
-def _without_empty(log: Log) -> Log:
-    """Leave out users and items without interactions."""
-    users, items = log.counts() > 0, np.bincount(log.item, minlength=len(log.items)) > 0
-    if users.all() and items.all():
-        return log
-    user, item = (np.cumsum(there) - 1 for there in (users, items))
-    return Log(
-        log.users[users],
-        log.items[items],
-        user[log.user].astype(np.int32),
-        item[log.item].astype(np.int32),
-        log.rating,
-        log.time,
-    )
+def _log_of(rows: _Rows) -> Log:
+    """Return the log of rows, without users and items that none of them has."""
+    found = rows.columns
+    for name in ("user", "item"):
+        ids = getattr(rows, f"{name}s")
+        there = np.bincount(found[name], minlength=len(ids)) > 0
+        if not there.all():
+            setattr(rows, f"{name}s", ids[there])
+            found[name] = (np.cumsum(there, dtype=np.int32) - 1)[found[name]]
+    return Log(rows.users, rows.items, found["user"], found["item"], found.get("rating"), found.get("time"))
 
 
 def _checked(log: Log, source: str) -> Log:
@@ -232,9 +272,7 @@ def _checked(log: Log, source: str) -> Log:
     for what, ids in (("user", log.users), ("item", log.items)):
         if len(ids) < 2:
             raise DataError(
-                f"{source!r} has one {what} alone{f', {ids[0]!r}' if len(ids) else ''}."
-                if len(ids)
-                else f"{source!r} has no usable rows.",
+                f"{source!r} has one {what} alone, {str(ids[0])!r}." if len(ids) else f"{source!r} has no usable rows.",
                 "What others liked is what recommendations are learned from.",
                 f"Give a log of several {what}s, or name the right column: --set interactions.{what}=COLUMN",
             )
@@ -294,9 +332,14 @@ def _rating_facts(rating: NDArray[np.float32]) -> dict[str, Any]:
     }
 
 
-def shown_time(seconds: float) -> str:
-    """Return a moment as a day."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+def _warnings(facts: Mapping[str, Any]) -> list[str]:
+    """Return what is told of a log."""
+    found = []
+    if full := facts["users_with_all"]:
+        found.append(f"{full:,} user{'s have' if full > 1 else ' has'} met every item: nothing is left to recommend.")
+    if "time" in facts and facts["time"]["first"] < 0:
+        found.append("Some of the times lie before 1970: check the column.")
+    return found
 
 
 def _digest(log: Log, *features: Features | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +33,7 @@ class Rows:
     types: tuple[str, ...]  # as a RecBole file names them, such as token_seq; "" elsewhere
     named: bool  # whether the names stand in the file
     read: Callable[[Sequence[str]], Iterator[pa.RecordBatch]]  # the columns of these names, as they come
+    ragged: dict[str, int] = field(default_factory=dict)  # "lines" of text that could not be read as rows, once read
 
     def parts(self, names: Sequence[str], rows: int = ROWS) -> Iterator[pa.Table]:
         """Yield some columns, at least `rows` rows at a time but for the last part. Raises: DataError."""
@@ -133,19 +134,31 @@ def _text(path: Path, encoding: str) -> Rows:
     source = str(path)
     lines = first_lines(source, path, pair="::")
     lines.wide = lines.wide or (encoding if encoding == FALLBACK else "")
-    lines.named = len(lines.names) > WIDE or not any(map(is_value, lines.names))
+    lines.named = _are_names(lines.names)
     given = [name.rpartition(":") if path.suffix.lower() in RECBOLE else (name, "", "") for name in lines.names]
     names = [(name or last if colon else last or name) for name, colon, last in given]
     types = tuple(last if colon else "" for _, colon, last in given)
     names = [name if name and lines.named else f"column_{place + 1}" for place, name in enumerate(names)]
     check_names(source, names)
-    return Rows(path, tuple(names), types, lines.named, partial(_text_parts, path, lines, tuple(names)))
+    ragged: dict[str, int] = {}
+    read = partial(_text_parts, path, lines, tuple(names), ragged)
+    return Rows(path, tuple(names), types, lines.named, read, ragged)
 
 
 RECBOLE = (".inter", ".item", ".user")  # whose names end with a type: user_id:token
 
 
-def _text_parts(path: Path, lines: Lines, every: tuple[str, ...], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def _are_names(words: Sequence[str]) -> bool:
+    """Return whether a first line holds names: not a number or date among few, nor one twice among many."""
+    there = [word for word in words if word]
+    if len(words) <= WIDE:
+        return not any(map(is_value, there))
+    return len(set(there)) == len(there) and not all(map(is_value, there))
+
+
+def _text_parts(
+    path: Path, lines: Lines, every: tuple[str, ...], ragged: dict[str, int], names: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
     source, lines = str(path), lines.anew()
     rows, last = 0, ""
     try:
@@ -161,6 +174,7 @@ def _text_parts(path: Path, lines: Lines, every: tuple[str, ...], names: Sequenc
     if not rows and lines.ragged:
         raise only_ragged(source, lines)
     check_lost(source, lines, rows)
+    ragged["lines"] = lines.ragged
 
 
 def _unreadable(path: Path, error: BaseException) -> DataError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -17,13 +18,14 @@ from ganforge.kinds.interactions.ids import MISSING
 from ganforge.kinds.interactions.rows import texts_of
 
 Numbers = NDArray[np.float64]
-UNITS = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}  # per second
+AT_ONCE = 1 << 21  # numbers that are converted at once
 FIRST, LAST = 3e7, 4.1e9  # seconds since 1970 that are moments, from the end of 1970 to 2099
 DAY = 86_400.0
 FEW = 0.01  # share of values that may be unlike the others: they are left out
 NEARLY = 0.5  # share of values that are numbers, or have a form, from which on the column is taken for one of such
 MOST_FORMS = 3  # of the texts of one column
 MOST_WORDS, MOST_SHAPES = 20_000, 20  # of its first part that the forms are found in
+TRUTHS = {"true": "1", "false": "0"}
 _COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 
 
@@ -45,6 +47,7 @@ def numbers_of(column: pa.ChunkedArray | pa.Array) -> tuple[Numbers, str]:
 
 
 def _number(word: str) -> float:
+    word = TRUTHS.get(word.lower(), word)
     try:
         value = float(word.replace(",", ".") if _COMMA.fullmatch(word) else word)
     except ValueError:
@@ -72,6 +75,7 @@ class Times:
     def __init__(self, name: str) -> None:
         self._name = name
         self._forms: list[str] | None = None  # of texts; [] for numbers; None before the first part
+        self._sample = ""  # one of the texts
         self._parts: list[Numbers] = []
         self.strange = ""  # a text that is not a time
 
@@ -83,10 +87,10 @@ class Times:
             return
         if self._forms is None:
             numbers, texts = numbers_of(column)[0], _trimmed(column)
-            written = (
-                not _is_numeric(column.type) and np.isfinite(numbers).sum() < NEARLY * texts.is_valid().sum().as_py()
-            )
+            there = len(texts) - texts.null_count
+            written = not _is_numeric(column.type) and np.isfinite(numbers).sum() < NEARLY * there
             self._forms = _forms_of(texts) if written else []
+            self._sample = texts.drop_null()[0].as_py() if there else ""
         if not self._forms:
             numbers, strange = numbers_of(column)
             self.strange = self.strange or strange
@@ -128,36 +132,61 @@ class Times:
             )
         if self._forms == ["moments"]:
             return raw, "moments"
-        return (raw, f"texts such as {_shown(self._forms[0])}") if self._forms else self._from_numbers(raw)
+        return (raw, f"texts such as {self._sample!r}") if self._forms else self._from_numbers(raw)
 
     def _from_numbers(self, raw: Numbers) -> tuple[Numbers, str]:
-        """Return seconds from numbers in a unit, or that are days such as 20240131."""
-        sizes = np.abs(raw)
-        for form, name in (("%Y%m%d", "days such as 20240131"), ("%Y%m%d%H%M%S", "moments such as 20240131120000")):
-            scale = 1e6 if form.endswith("S") else 1.0
-            middle = np.nanmedian(sizes) / scale
-            if not 18_000_101 <= middle <= 21_991_231:
-                continue
-            days = days_from(np.floor(raw / scale), "%Y%m%d")
-            if np.isfinite(days).mean() >= 1 - FEW:
-                clock = np.where(np.isfinite(raw), raw, 0).astype(np.int64) % int(scale)
-                return days * DAY + clock // 10_000 * 3_600 + clock // 100 % 100 * 60 + clock % 100, name
+        """Convert numbers in place into seconds, from a unit, or from days such as 20240131."""
+        blocks = [raw[first : first + AT_ONCE] for first in range(0, len(raw), AT_ONCE)]
+        there = sum(int(np.isfinite(block).sum()) for block in blocks)
         shares = {
-            unit: float(((sizes >= FIRST * per) & (sizes <= LAST * per)).sum() / np.isfinite(raw).sum())
-            for unit, per in UNITS.items()
+            unit: sum(int(inside(block).sum()) for block in blocks) / there for unit, (inside, _) in _MEANINGS.items()
         }
         large = [unit for unit, share in shares.items() if share > FEW]
         if len(large) > 1:
             raise DataError(
-                f"The times in {self._name!r} are partly in {large[0]} and partly in {large[1]}.",
+                f"The times in {self._name!r} are partly {large[0]} and partly {large[1]}.",
                 f"{shares[large[0]]:.0%} and {shares[large[1]]:.0%} of them would lie between 1970 and 2100.",
                 "Write all in one unit, or --set interactions.time=none to do without.",
             )
-        if large and shares[large[0]] >= 1 - FEW:
-            per = UNITS[large[0]]
-            inside = (sizes >= FIRST * per) & (sizes <= LAST * per)
-            return np.where(inside, raw / per, np.nan), large[0]
-        return raw, "numbers that are an order"
+        if not large or shares[large[0]] < 1 - FEW:
+            return raw, "numbers that are an order"
+        inside, convert = _MEANINGS[large[0]]
+        for block in blocks:
+            block[:] = np.where(inside(block), convert(block), np.nan)
+        return raw, large[0]
+
+
+def _in_unit(per: float) -> tuple[Callable[[Numbers], NDArray[np.bool_]], Callable[[Numbers], Numbers]]:
+    """Return which numbers are moments in a unit, and their seconds. Args: per second."""
+
+    def inside(numbers: Numbers) -> NDArray[np.bool_]:
+        sizes = np.abs(numbers)
+        return (sizes >= FIRST * per) & (sizes <= LAST * per)
+
+    return inside, lambda numbers: numbers / per
+
+
+def _as_days(scale: int) -> tuple[Callable[[Numbers], NDArray[np.bool_]], Callable[[Numbers], Numbers]]:
+    """Return which numbers are calendar days, with a clock below `scale`, and their seconds since 1970."""
+
+    def days(numbers: Numbers) -> Numbers:
+        return days_from(np.floor(numbers / scale), "%Y%m%d")
+
+    def seconds(numbers: Numbers) -> Numbers:
+        clock = np.nan_to_num(numbers).astype(np.int64) % scale
+        return days(numbers) * DAY + clock // 10_000 * 3_600 + clock // 100 % 100 * 60 + clock % 100
+
+    return lambda numbers: np.isfinite(days(numbers)), seconds
+
+
+_MEANINGS = {
+    "seconds": _in_unit(1.0),
+    "milliseconds": _in_unit(1e3),
+    "microseconds": _in_unit(1e6),
+    "nanoseconds": _in_unit(1e9),
+    "days such as 20240131": _as_days(1),
+    "moments such as 20240131120000": _as_days(1_000_000),
+}
 
 
 def _seconds(moments: pa.Array | pa.ChunkedArray) -> Numbers:
@@ -188,9 +217,3 @@ def _forms_of(texts: pa.Array) -> list[str]:
         found.append(forms.pop(key))
         words = words.filter(read[key])
     return found or ["?"]
-
-
-def _shown(form: str) -> str:
-    for directive, shown in (("%Y", "2024"), ("%m", "01"), ("%d", "31"), ("%H", "12"), ("%M", "00"), ("%S", "00")):
-        form = form.replace(directive, shown).replace(directive.replace("%", "%-"), shown.lstrip("0"))
-    return repr(form)
