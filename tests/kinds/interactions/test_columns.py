@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from ganforge.contracts import Task
 from ganforge.errors import DataError
 from ganforge.kinds.interactions.columns import LogSettings, find_columns
+from ganforge.kinds.interactions.data import InteractionsData, asked_of, choose_log, log_choices, overview_of
+from ganforge.kinds.interactions.reading import read_log
 from ganforge.kinds.interactions.rows import open_rows
+from ganforge.planning.draft import Draft
+from ganforge.recipe import Network, Optimiser, Request
 
 RANDOM = np.random.default_rng(0)
 LOG = pd.DataFrame(
@@ -119,3 +125,36 @@ def test_a_matrix_of_users_and_items_is_refused_as_one(tmp_path: Path, header: b
     with pytest.raises(DataError, match="looks like a matrix of users and items") as caught:
         found(tmp_path, wide, header=header)
     assert "melt" in caught.value.do
+
+
+class Reads(Task):
+    """A task that only reads."""
+
+    name = "reads"
+    measured = MappingProxyType({})
+    section = LogSettings
+    data = InteractionsData
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_a_recipe_says_how_the_log_was_read_so_that_it_is_read_in_the_same_way_again(
+    tmp_path: Path, timed: bool
+) -> None:
+    frame = LOG if timed else LOG.drop(columns="time")
+    frame.rename(columns={"user": "s", "item": "d"}).to_csv(tmp_path / "log.csv", index=False)
+    settings = {"interactions.user": "d", "interactions.item": "s", "interactions.positive": "2"}
+    draft = Draft(Request(source=str(tmp_path / "log.csv"), settings=settings), Reads)
+    reading = read_log(tmp_path / "log.csv", asked_of(draft))
+    chosen = draft.choose(LogSettings, **log_choices(reading, asked_of(draft)))
+    data = choose_log(draft, reading, ((2,), "a pair"))
+    assert (chosen.user, chosen.item, chosen.positive) == ("d", "s", 2)
+    assert (chosen.time, chosen.split) == (("time", "time") if timed else ("none", "random"))
+    assert (data.users, data.items, data.interactions) == (30, 39, len(reading.log))
+    assert (data.first is not None) == timed
+    again = read_log(tmp_path / "log.csv", chosen)
+    assert (again.sha256, again.columns.chosen) == (reading.sha256, reading.columns.chosen)
+    draft.choose(Network, name=("none", "there is none"))
+    draft.choose(Optimiser)
+    (rows,) = overview_of(draft.recipe())
+    assert [row[:2] for row in rows.rows][:2] == [("users", "30"), ("items", "39")]
+    assert ("from" in {row[0] for row in rows.rows}) == timed

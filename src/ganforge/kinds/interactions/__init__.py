@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganforge.contracts import Claim, Kind, Option
 from ganforge.errors import DataError, RecipeError
+
+if TYPE_CHECKING:
+    from ganforge.recipe import Recipe
+    from ganforge.records import Rows
 
 BUILT_IN = {"clubs": "600 users with tastes, 200 items of eight clubs, some 12,000 interactions in time"}
 FILES = (".csv", ".tsv", ".txt", ".dat", ".parquet", ".feather", ".arrow", ".jsonl")  # that may hold anything else
@@ -54,6 +58,13 @@ def keep(value: object, folder: Path) -> Path:
     for name, part in value.items():
         write_frame(part, folder / f"{name}.parquet")
     return folder
+
+
+def overview(recipe: Recipe) -> tuple[Rows, ...]:
+    """Return what is in the log (contracts.Kind)."""
+    from ganforge.kinds.interactions.data import overview_of
+
+    return overview_of(recipe)
 
 
 def _value(value: object) -> Claim | None:
@@ -108,6 +119,7 @@ KIND = Kind(
     tasks={},
     recognises=recognises,
     keep=keep,
+    overview=overview,
     models={},
     options=(
         Option(
