@@ -6,17 +6,21 @@ I items, B users that are scored.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
-from scipy.sparse import csr_matrix, diags_array
+from scipy.sparse import csr_matrix, diags_array, vstack
+from scipy.special import expit
+
+from ganforge.core.seeds import seed_for
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
+BATCH = 1024  # pairs of a step of BPR
 GRAM_BLOCK = 1 << 24  # products of pairs of items held at once beside the result
 
 
@@ -51,6 +55,55 @@ class Popularity:
 
     def scores(self, history: csr_matrix, users: Rows | None = None) -> Floats:
         return np.tile(self.counts, (history.shape[0], 1))
+
+
+@dataclass(frozen=True, slots=True)
+class LikeUsers:
+    """A score is the summed likeness of the nearest users who have met the item."""
+
+    matrix: csr_matrix  # (U, I) what the others have met
+    neighbours: int
+    shrink: float
+
+    def scores(self, history: csr_matrix, users: Rows | None = None) -> Floats:
+        lengths = [np.sqrt(np.diff(one.indptr)).astype(np.float32) for one in (history, self.matrix)]
+        likeness = (_binary(history) @ csr_matrix(self.matrix.T)).toarray()
+        likeness /= np.maximum(lengths[0][:, None] * lengths[1] + self.shrink, 1)
+        if users is not None:
+            likeness[np.arange(len(users)), users] = 0  # nobody is a neighbour of himself
+        return np.asarray((_highest(likeness, self.neighbours) @ self.matrix).toarray())
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """A score is the product of a user's factors with an item's; those of a user are solved from what he has met."""
+
+    items: Floats  # (I, D)
+    unobserved: float  # weight of every pair of user and item that is not known, whose target is 0
+    penalty: float
+
+    def scores(self, history: csr_matrix, users: Rows | None = None) -> Floats:
+        factors = _solved(history, self.items, self.unobserved, self.penalty)
+        return np.asarray(factors @ self.items.T)
+
+
+@dataclass(frozen=True, slots=True)
+class RankedFactors:
+    """A score is an item's own one and the product of a user's factors with the item's."""
+
+    users: Floats  # (U, D)
+    items: Floats  # (I, D)
+    own: Floats  # (I,) of each item, for everybody
+
+    def scores(self, history: csr_matrix, users: Rows | None = None) -> Floats:
+        if users is not None:
+            return np.asarray(self.users[users] @ self.items.T + self.own)
+        # He was not learned from: he points to what he has met, as far as users do on average.
+        met = _binary(history) @ self.items
+        length = np.linalg.norm(self.users, axis=1).mean() / np.maximum(
+            np.linalg.norm(met, axis=1, keepdims=True), 1e-9
+        )
+        return np.asarray((met * length) @ self.items.T + self.own)
 
 
 def popularity(matrix: csr_matrix) -> Popularity:
@@ -99,6 +152,27 @@ def invert(symmetric: NDArray[np.floating]) -> None:
         symmetric[stop:, start:stop] = symmetric[start:stop, stop:].T
 
 
+def item_knn(matrix: csr_matrix, neighbours: int, shrink: float) -> ItemWeights:
+    """Return each item's likeness to its nearest ones (Sarwar et al. 2001), the cosine of their users with shrinkage.
+
+    W_ji = |users of both| / (sqrt(n_i n_j) + shrink), the shrinkage as in Bell and Koren (2007, section 4.1).
+    """
+    binary = _binary(matrix)
+    lengths = np.sqrt(np.bincount(binary.indices, minlength=binary.shape[1])).astype(np.float32)
+
+    def cosine(products: Floats, start: int) -> Floats:
+        own = lengths[start : start + len(products), None]
+        return np.asarray(products / np.maximum(own * lengths + np.float32(shrink), 1))
+
+    nearest = _nearest(csr_matrix(binary.T), binary, neighbours, cosine)
+    return ItemWeights(csr_matrix(nearest.T))  # those of the item that is scored, not of the one that was met
+
+
+def user_knn(matrix: csr_matrix, neighbours: int, shrink: float) -> LikeUsers:
+    """Return scores by the nearest users (Resnick et al. 1994), of the same likeness as `item_knn` has it."""
+    return LikeUsers(_binary(matrix), neighbours, shrink)
+
+
 def rp3beta(matrix: csr_matrix, alpha: float, beta: float, neighbours: int) -> ItemWeights:
     """Return the chances of a walk from item to user to item, those of popular items lowered (Paudel et al. 2017).
 
@@ -109,7 +183,81 @@ def rp3beta(matrix: csr_matrix, alpha: float, beta: float, neighbours: int) -> I
     of_items = np.maximum(1, np.bincount(binary.indices, minlength=binary.shape[1])).astype(np.float32)
     there = csr_matrix(diags_array(of_items**-alpha) @ csr_matrix(binary.T))
     back = csr_matrix(diags_array(of_users**-alpha) @ binary)
-    return _nearest(there, back, neighbours, of_items**-beta)
+    factor = of_items**-beta
+    return ItemWeights(_nearest(there, back, neighbours, lambda products, _: products * factor))
+
+
+def ials(
+    matrix: csr_matrix, factors: int, unobserved: float, penalty: float, rounds: int = 10, seed: int = 0
+) -> Factors:
+    """Return factors by alternating least squares (Hu, Koren and Volinsky 2008, in the form of Rendle et al. 2022).
+
+    They minimise sum over known pairs (1 - uv)^2 + unobserved * sum over all pairs (uv)^2 + penalty * |u|^2 times
+    (known pairs of u + unobserved * all its pairs), and the same for v (Rendle's equations 2 and 5 with nu = 1).
+    """
+    random = np.random.default_rng(seed_for(seed, "interactions/ials"))
+    binary = _binary(matrix)
+    turned = csr_matrix(binary.T)
+    items = (random.standard_normal((binary.shape[1], factors)) * 0.1 / factors**0.5).astype(np.float32)
+    for _ in range(rounds):
+        users = _solved(binary, items, unobserved, penalty)
+        items = _solved(turned, users, unobserved, penalty)
+    return Factors(items, unobserved, penalty)
+
+
+def _solved(history: csr_matrix, others: Floats, unobserved: float, penalty: float) -> Floats:
+    """Return the factors (B, D) that are best for histories (B, N) at given factors of the others (N, D)."""
+    count, size = others.shape
+    outer = (others[:, :, None] * others[:, None, :]).reshape(count, -1)  # (N, D D)
+    everybody = unobserved * (others.T @ others)
+    result = np.empty((history.shape[0], size), np.float32)
+    block = max(1, GRAM_BLOCK // size**2)
+    for start in range(0, len(result), block):
+        own = _binary(history[start : start + block])
+        known = np.diff(own.indptr)
+        squares = (own @ outer).reshape(-1, size, size) + everybody
+        places = np.arange(size)
+        squares[:, places, places] += (penalty * (known + unobserved * count))[:, None].astype(np.float32)
+        result[start : start + block] = np.linalg.solve(squares, (own @ others)[:, :, None])[:, :, 0]
+    return result
+
+
+def bpr(
+    matrix: csr_matrix, factors: int, penalty: float, rounds: int, rate: float = 0.05, seed: int = 0
+) -> RankedFactors:
+    """Return factors by Bayesian personalised ranking (Rendle et al. 2009, algorithm LearnBPR).
+
+    They maximise sum ln sigmoid(x_ui - x_uj) - penalty |parameters|^2 over known items i and random other items j of a
+    user, by steepest ascent in small batches; a round is as many draws as there are interactions.
+    """
+    random = np.random.default_rng(seed_for(seed, "interactions/bpr"))
+    size, (user_of, item_of) = matrix.shape[1], matrix.nonzero()
+    known = np.sort(user_of.astype(np.int64) * size + item_of)
+    users, items = ((0.1 * random.standard_normal((n, factors))).astype(np.float32) for n in matrix.shape)
+    own = np.zeros((size, 1), np.float32)
+    steps = rounds * -(-len(known) // BATCH)
+    for step in range(steps):
+        user, met = np.divmod(known[random.integers(0, len(known), BATCH)], size)
+        other = random.integers(0, size, BATCH)
+        drawn = user * size + other
+        new = known[np.minimum(np.searchsorted(known, drawn), len(known) - 1)] != drawn  # he has not met it
+        user, both = user[new], np.concatenate([met[new], other[new]])
+        of_user, of_items, of_both = users[user], items[both], own[both]
+        apart, apart_own = (np.subtract(*np.split(values, 2)) for values in (of_items, of_both))
+        gain = expit(-(of_user * apart).sum(1, keepdims=True) - apart_own)
+        signed = np.concatenate([gain, -gain])
+        now = rate * (1 - step / steps)
+        _add(users, user, gain * apart - penalty * of_user, now)
+        _add(items, both, signed * np.tile(of_user, (2, 1)) - penalty * of_items, now)
+        _add(own, both, signed - penalty * of_both, now)
+    return RankedFactors(users, items, own[:, 0])
+
+
+def _add(to: Floats, rows: Rows, values: Floats, rate: float) -> None:
+    """Add rate times values (N, D) to rows (N,), some of them more than once, in place."""
+    moved, place = np.unique(rows, return_inverse=True)
+    rates = np.full(len(rows), rate, np.float32)
+    to[moved] += csr_matrix((rates, (place, np.arange(len(rows)))), shape=(len(moved), len(rows))) @ values
 
 
 def _binary(matrix: csr_matrix) -> csr_matrix:
@@ -123,17 +271,26 @@ def _products(left: csr_matrix, right: csr_matrix) -> Iterator[tuple[int, Floats
         yield start, (left[start : start + size] @ right).toarray()
 
 
-def _nearest(left: csr_matrix, right: csr_matrix, neighbours: int, factor: Floats | None = None) -> ItemWeights:
-    """Return the highest products of each row of left (I, U) with right (U, I), without the diagonal."""
-    kept = min(neighbours, right.shape[1])
-    values, columns = [], []
+def _nearest(
+    left: csr_matrix, right: csr_matrix, neighbours: int, weigh: Callable[[Floats, int], Floats]
+) -> csr_matrix:
+    """Return the highest products of each row of left (I, U) with right (U, I), without the diagonal.
+
+    Args: weigh what becomes of a block of products and the first of its rows.
+    """
+    parts = []
     for start, products in _products(left, right):
-        rows = products if factor is None else products * factor
+        rows = weigh(products, start)
         rows[np.arange(len(rows)), start + np.arange(len(rows))] = 0
-        best = np.argpartition(-rows, kept - 1, axis=1)[:, :kept]
-        values.append(np.take_along_axis(rows, best, 1).ravel())
-        columns.append(best.astype(np.int32).ravel())
-    starts = np.arange(0, left.shape[0] * kept + 1, kept)
-    weights = csr_matrix((np.concatenate(values), np.concatenate(columns), starts), shape=(left.shape[0],) * 2)
-    weights.eliminate_zeros()
-    return ItemWeights(weights)
+        parts.append(_highest(rows, neighbours))
+    return csr_matrix(vstack(parts))
+
+
+def _highest(values: Floats, count: int) -> csr_matrix:
+    """Return the highest values above 0 of each row, sparse."""
+    kept = min(count, values.shape[1])
+    best = np.argpartition(-values, kept - 1, axis=1)[:, :kept].astype(np.int32)
+    starts = np.arange(0, best.size + 1, kept)
+    result = csr_matrix((np.take_along_axis(values, best, 1).ravel(), best.ravel(), starts), shape=values.shape)
+    result.eliminate_zeros()
+    return result
