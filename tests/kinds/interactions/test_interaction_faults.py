@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,20 @@ def test_items_in_the_table_of_users_and_users_in_that_of_items_get_a_sentence(
     table.to_csv(tmp_path / name, index=False)
     said = refusal(tmp_path / "ratings.csv")
     assert f"taken for a table of {name[:-4]}" in said and "holds " in said
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "sentence"),
+    [
+        ("user", [["a", "b"]] * len(LOG), "'user' of users holds values of the type list"),
+        ("item", [b"\xff\xfe"] * len(LOG), "'item' of items holds values of the type binary"),
+        ("time", [time(12, 30)] * len(LOG), "such as '12:30:00.000000', cannot be read as times"),
+        ("rating", [{"stars": 3}] * len(LOG), "'rating' of ratings holds values of the type struct"),
+    ],
+)
+def test_columns_of_other_types_get_a_sentence(tmp_path: Path, name: str, values: Any, sentence: str) -> None:
+    LOG.assign(**{name: values}).to_parquet(tmp_path / "log.parquet")
+    assert sentence in refusal(tmp_path / "log.parquet")
 
 
 def _two_logs(folder: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.feather
+import pyarrow.parquet
 import pytest
 from scipy.sparse import coo_array, csr_matrix
 
@@ -123,6 +124,12 @@ def test_arrow_and_parquet_hold_the_same_log_whatever_the_types(tmp_path: Path) 
     typed.to_parquet(tmp_path / "a.parquet")
     pa.feather.write_feather(LOG.astype({"user": "float64", "item": "str"}), str(tmp_path / "a.feather"))
     assert read(tmp_path / "a.parquet").sha256 == read(tmp_path / "a.feather").sha256 == plain
+    table = pa.table({name: pa.array(LOG[name].astype(str), pa.large_string()) for name in LOG})
+    pa.parquet.write_table(table, tmp_path / "b.parquet")
+    assert read(tmp_path / "b.parquet").sha256 == plain
+    days = LOG.assign(time=pd.to_datetime(LOG["time"], unit="s").dt.tz_localize("Europe/Paris").dt.date)
+    days.to_parquet(tmp_path / "c.parquet")
+    assert set(read(tmp_path / "c.parquet").log.time % 86_400) == {0.0}
 
 
 def test_ids_with_leading_zeros_are_kept_as_texts(tmp_path: Path) -> None:
@@ -359,6 +366,8 @@ def test_how_strongly_a_source_is_claimed(tmp_path: Path) -> None:
         strength(tmp_path / "mark.csv") == strength(tmp_path / "log.jsonl") == strength(tmp_path / "packed.csv.gz") == 1
     )
     (tmp_path / "other.dat").write_bytes(b"\x00\x01")
+    (tmp_path / "damaged.parquet").write_bytes(b"PAR1")
+    assert strength(tmp_path / "damaged.parquet") == 0  # another kind tells it
     assert strength(tmp_path / "other.dat") == strength(tmp_path / "a.png") == strength([1, 2]) == 0
     assert strength(csr_matrix(np.eye(4))) == strength({"interactions": LOG}) == 3
     assert strength(LOG) == 1 and strength({"x": 1}) == 0

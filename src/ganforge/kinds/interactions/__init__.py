@@ -35,6 +35,10 @@ def recognises(source: object) -> Claim | None:
         return Claim(3, "its name ends with .inter, as RecBole's logs do")
     if suffix in (".dat", ".data"):
         return _movielens(path)
+    if suffix == ".parquet":
+        from ganforge.core.files import encoded_columns
+
+        return Claim(1, "its rows may be interactions") if encoded_columns(path) == [] else None
     return Claim(1, "its rows may be interactions") if suffix in FILES else None
 
 

@@ -87,7 +87,7 @@ def find_columns(rows: Rows, asked: LogSettings) -> Columns:
     for role in ("user", "item"):
         if not found.get(role):
             raise _no_column(rows, head, role, found, considered)
-    _check_numbers(head, found)
+    _check_values(head, found)
     return Columns(**{role: found.get(role, "") for role in ROLES}, reasons=reasons)
 
 
@@ -134,7 +134,7 @@ def _unnamed(rows: Rows, head: pa.Table, found: dict[Role, str], reasons: dict[s
     free = [name for name in rows.names if name not in found.values()]
     for role, name in zip((role for role in order if role not in found), free, strict=False):
         found[role], reasons[role] = name, "by its place: the file has no names"
-    _check_numbers(head, found)
+    _check_values(head, found)
     return Columns(**{role: found.get(role, "") for role in ROLES}, reasons=reasons)
 
 
@@ -218,14 +218,20 @@ def _no_column(
 # ---- ratings and times -----------------------------------------------------------------------------------------------
 
 
-def _check_numbers(head: pa.Table, found: Mapping[Role, str]) -> None:
-    """Check that ratings are numbers. Raises: DataError."""
-    name = found.get("rating")
-    if not name:
-        return
-    numbers, strange = numbers_of(head.column(name))
-    if strange and np.isfinite(numbers).sum() < NEARLY * (len(head) - head.column(name).null_count):
-        raise rating_of_text(name, strange)
+def _check_values(head: pa.Table, found: Mapping[Role, str]) -> None:
+    """Check that cells are simple, and ratings numbers. Raises: DataError."""
+    for role, name in found.items():
+        kind = head.schema.field(name).type if name else pa.null()
+        if pa.types.is_nested(kind) or "binary" in str(kind):
+            raise DataError(
+                f"The column {name!r} of {role}s holds values of the type {kind}.",
+                "A cell is a text, a number or a moment.",
+                f"Convert it, or name another column: --set interactions.{role}=COLUMN",
+            )
+    if rating := found.get("rating"):
+        numbers, strange = numbers_of(head.column(rating))
+        if strange and np.isfinite(numbers).sum() < NEARLY * (len(head) - head.column(rating).null_count):
+            raise rating_of_text(rating, strange)
 
 
 def rating_of_text(name: str, value: str) -> DataError:

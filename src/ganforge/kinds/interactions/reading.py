@@ -321,7 +321,7 @@ def _time_facts(log: Log) -> dict[str, Any]:
 
 
 def _rating_facts(rating: NDArray[np.float32]) -> dict[str, Any]:
-    values, counts = np.unique(rating[: AT_ONCE * 4], return_counts=True)
+    values, counts = np.unique(rating, return_counts=True)
     if len(values) > 2 * BINS:
         counts, edges = np.histogram(rating, BINS)
         values = edges[:-1]

@@ -81,7 +81,7 @@ class Times:
 
     def add(self, column: pa.ChunkedArray) -> None:
         """Take the next part of the column."""
-        if pa.types.is_temporal(column.type):
+        if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
             self._forms, moments = ["moments"], column.cast(pa.timestamp("us"), safe=False)
             self._parts.append(_seconds(moments))
             return
