@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.interactions.scorers import Floats, Rows, gram, invert
+from ganforge.kinds.interactions.scorers import Floats, Rows, gram, invert, rows_summed
 
 BLOCK = 1 << 25  # numbers of a block of users held at once
 ROUNDS = 4  # of subspace iteration
@@ -31,7 +31,7 @@ class PartWeights:
         own = np.einsum("id,di->i", self.left, self.right)  # an item says nothing of itself
         rows = np.repeat(np.arange(history.shape[0]), np.diff(history.indptr))
         result[rows, history.indices] -= history.data * own[history.indices]
-        result[:, self.popular] += history[:, self.popular] @ self.weights
+        result[:, self.popular] += rows_summed(csr_matrix(history[:, self.popular]), self.weights)
         return np.asarray(result)
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 from scipy.sparse import csr_matrix, diags_array, vstack
@@ -43,8 +45,19 @@ class ItemWeights:
     weights: Floats | csr_matrix  # (I, I) from an item that was met to the one that is scored
 
     def scores(self, history: csr_matrix, users: Rows | None = None) -> Floats:
-        product = history @ self.weights
-        return np.asarray(product.toarray() if isinstance(self.weights, csr_matrix) else product, np.float32)
+        if isinstance(self.weights, csr_matrix):
+            return np.asarray((history @ self.weights).toarray(), np.float32)
+        return rows_summed(history, self.weights)
+
+
+def rows_summed(history: csr_matrix, weights: Floats) -> Floats:
+    """Return history (B, I) times dense weights (I, K), on all threads: SciPy's product has one."""
+    values = history.data.astype(np.float32, copy=False)
+    places, starts, values = (torch.from_numpy(part) for part in (history.indices, history.indptr, values))
+    summed = F.embedding_bag(
+        places, torch.from_numpy(weights), starts, mode="sum", include_last_offset=True, per_sample_weights=values
+    )
+    return np.asarray(summed.numpy())
 
 
 @dataclass(frozen=True, slots=True)
