@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,15 +19,11 @@ from ganforge.kinds.interactions.rows import open_rows
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Network, Optimiser, Request
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "fixtures"))
+
+from logs import LOG
+
 RANDOM = np.random.default_rng(0)
-LOG = pd.DataFrame(
-    {
-        "user": RANDOM.integers(1, 40, 400),
-        "item": RANDOM.integers(100, 130, 400),
-        "rating": RANDOM.integers(1, 6, 400),
-        "time": 1_600_000_000 + RANDOM.integers(0, 10**7, 400),
-    }
-)
 
 
 def found(folder: Path, frame: pd.DataFrame, header: bool = True, **asked: str) -> dict[str, str]:
@@ -54,7 +51,7 @@ def test_columns_are_found_by_their_usual_names(tmp_path: Path, names: tuple[str
 
 def test_ids_without_usual_names_are_found_by_what_is_in_them(tmp_path: Path) -> None:
     frame = LOG.rename(columns={"user": "s", "item": "d", "rating": "y"}).drop(columns="time")
-    more = frame.assign(row=range(400), age=frame["y"] + 10, price=RANDOM.random(400), note="a b c")
+    more = frame.assign(row=range(len(LOG)), age=frame["y"] + 10, price=RANDOM.random(len(LOG)), note="a b c")
     assert found(tmp_path, more[["row", "s", "d", "age", "price", "note", "y"]]) == {
         "user": "s", "item": "d", "rating": "y",
     }  # fmt: skip
@@ -83,7 +80,9 @@ def test_without_a_line_of_names_columns_are_known_by_their_places(
 
 
 def test_the_columns_that_were_considered_are_named_with_the_reason(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"user": LOG["user"], "line": range(400), "price": RANDOM.random(400), "sex": LOG["item"] % 2})
+    frame = pd.DataFrame(
+        {"user": LOG["user"], "line": range(len(LOG)), "price": RANDOM.random(len(LOG)), "sex": LOG["item"] % 2}
+    )
     with pytest.raises(DataError, match=r"No column of .* looks like items beside 'user'") as caught:
         found(tmp_path, frame)
     assert "'line': a different value in each row" in caught.value.why

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from datetime import time
 from pathlib import Path
@@ -19,16 +20,9 @@ from ganforge.kinds.interactions.columns import LogSettings
 from ganforge.kinds.interactions.features import encode
 from ganforge.kinds.interactions.reading import read_log
 
-RANDOM = np.random.default_rng(0)
-LOG = pd.DataFrame(
-    {
-        "user": RANDOM.integers(1, 40, 400),
-        "item": RANDOM.integers(100, 130, 400),
-        "rating": RANDOM.integers(1, 6, 400),
-        "time": 1_600_000_000 + RANDOM.integers(0, 10**7, 400),
-    }
-).drop_duplicates(["user", "item"])
-ITEMS = pd.DataFrame({"item": range(100, 130), "genre": ["a", "b", "c"] * 10})
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "fixtures"))
+
+from logs import ITEMS, LOG
 
 
 def csv(**changed: Any) -> str:

@@ -161,9 +161,9 @@ def _read(rows: Rows, columns: Columns, notes: _Notes) -> _Rows:
         if holes.any():
             notes.left_out[f"without a usable {name}"] = int(holes.sum())
             there &= ~holes
+    _refuse_many_holes(notes, len(user), columns, strange)
     if lines := rows.ragged.get("lines", 0):
         notes.left_out["with too few or too many fields"] = lines
-    _refuse_many_holes(notes, len(user), columns, strange)
     content = _Rows(user_ids, item_ids, found)
     content.take(there)
     return content
