@@ -73,7 +73,7 @@ def worth(draws: Draws, probability: Values, direct: Values | None = None, predi
     least, most = float(draws.reward.min()), float(draws.reward.max())
 
     def summed(parts: Values) -> Values:
-        return np.bincount(user, parts)
+        return np.bincount(user, parts).astype(np.float64)
 
     def estimate(value: float, parts: Values, least: float = -np.inf, most: float = np.inf) -> Estimate:
         return from_standard_error(value, _standard_error(parts, summed(weights)), least, most)

@@ -120,11 +120,11 @@ KIND = Kind(
     nouns="interactions",
     forms="a log of users and items (.inter, .csv ...)",
     built_in=BUILT_IN,
-    tasks={},
+    tasks={"policy": "ganforge.kinds.interactions.policy.task:PolicyTask"},
     recognises=recognises,
     keep=keep,
     overview=overview,
-    models={},
+    models={"policy": "ganforge.kinds.interactions.policy.model:load_policy"},
     options=(
         Option(
             "count", ("apply",), int, "N", "Of a recommender: how many items each user gets; 10 when you say nothing.",

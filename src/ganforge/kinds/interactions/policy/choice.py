@@ -19,7 +19,9 @@ from ganforge.kinds.interactions.policy.tilt import CLOSENESS, Array, Closeness,
 from ganforge.measures.off_policy import LEAST_SHARE, Draws, Values, Worth, worth
 
 LEAST_CHOSEN = 2 * LEAST_SHARE  # effective share of a policy that is chosen, so that other logs can judge it, too
-BETAS = tuple(2.0**power for power in range(-6, 3))  # prices that are tried, in spreads of the expected rewards
+BETAS = tuple(
+    2.0 ** (power / 2) for power in range(-12, 5)
+)  # prices that are tried, in spreads of the expected rewards
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,15 @@ class Situations:
         kept = propensity > 0
         return replace(made, draws=Draws(user[kept], rewards[kept], propensity[kept]), item=item[kept])
 
+    @property
+    def count(self) -> int:
+        """How many draws there are."""
+        return len(self.item)
+
+    def as_logged(self) -> Worth:
+        """Return what the draws themselves are worth."""
+        return worth(self.draws, self.draws.propensity)
+
     def base(self, users: Rows) -> NDArray[np.float64]:
         """Return the base policy (B, I). Args: users (B,) rows."""
         return base_policy(self.shares, None if self.seen is None else self.seen[users], len(users))
@@ -91,7 +102,7 @@ class Situations:
         return list(chances.values()), list(expected.values())
 
     def _zeros(self) -> Values:
-        return np.zeros(len(self.item))
+        return np.zeros(self.count)
 
     def worths(self, policies: Policies, rewards: Rewards) -> list[Worth]:
         """Return what each policy is worth."""
@@ -109,4 +120,4 @@ def base_policy(shares: Values, seen: csr_matrix | None, count: int) -> NDArray[
     if seen is not None:
         base[np.repeat(np.arange(count), np.diff(seen.indptr)), seen.indices] = 0
     total = base.sum(1, keepdims=True)
-    return np.where(total > 0, base, shares) / np.where(total > 0, total, shares.sum())
+    return np.asarray(np.where(total > 0, base, shares) / np.where(total > 0, total, shares.sum()), np.float64)

@@ -1,9 +1,9 @@
 """The adversarial game: a discriminator tells what a user liked from what the policy would have him get.
 
-The policy plays its best answer, which is known in closed form (tilt.py): base exp((r + f) / beta), for the expected reward
-r and the score f of the discriminator. So only the discriminator has weights, and nothing is sampled: the expectation is
-over all items, where IRGAN (Wang et al. 2017) draws a few. What the policy would give is not labelled: some of it would be
-liked, which is why its loss is that of positive and unlabelled examples.
+The policy plays its best answer, which is known in closed form (tilt.py): base exp((r + f) / beta), for the expected
+reward r and the score f of the discriminator. So only the discriminator has weights, and nothing is sampled: the
+expectation is over all items, where IRGAN (Wang et al. 2017) draws a few. What the policy would give is not labelled:
+some of it would be liked, which is why the loss is that of positive and unlabelled examples.
 
 Shape letters here: B users, I items.
 """
@@ -34,17 +34,21 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         length = x.abs().sum(1, keepdim=True).clamp(min=1).sqrt()
-        scores: Tensor = self.decoder(torch.tanh(self.encoder(torch.cat([x.clamp(min=0), -x.clamp(max=0)], 1) / length)))
+        scores: Tensor = self.decoder(
+            torch.tanh(self.encoder(torch.cat([x.clamp(min=0), -x.clamp(max=0)], 1) / length))
+        )
         return scores
 
 
-def game_of_policy(recipe: Recipe, network: Discriminator, base: Tensor, beta: float, prior: float, weight: float) -> Game:
+def game_of_policy(
+    recipe: Recipe, network: Discriminator, base: Tensor, beta: float, prior: float, weight: float
+) -> Game:
     """Return the game of one player, whose opponent is the best answer to it.
 
     Batches have x (B, I), 1 for what was liked, -1 for what was not, and rewards (B, I) that are expected.
 
-    Args: base (I,) logits of the base policy; beta the price of leaving it; prior the share of items of the policy that are
-        liked; weight of the discriminator's score beside the expected reward.
+    Args: base (I,) logits of the base policy; beta the price of leaving it; prior the share of the policy's items that
+        are liked; weight of the discriminator's score beside the expected reward.
     """
 
     def loss(turn: Turn) -> Loss:

@@ -42,6 +42,7 @@ class Material:
     split: Split
     positive: float | None  # the least rating that is liked; None: the reward is the rating
     propensities: Split | None  # the same parts, with the propensity in place of the rating; None: not known
+    traits: NDArray[np.float32] | None  # (I, F) what is known of items
     passport: Mapping[str, Any]
     sha256: str
 
@@ -59,15 +60,15 @@ class Material:
 
     @cached_property
     def fitted(self) -> Rewards:
-        """The reward model of the part `fit`, in units of the reward by the part `validation`."""
-        seen = self.split.validation
-        return fit_rewards(self.split.fit).fitted(seen.user.astype(np.int64), seen.item.astype(np.int64),
-                                                  self.reward(seen).astype(np.float32))  # fmt: skip
+        """The reward model of the part `fit`, its parts weighted by the part `validation`."""
+        unseen = self.split.validation
+        users, items = unseen.user.astype(np.int64), unseen.item.astype(np.int64)
+        return fit_rewards(self.split.fit, self.liked_from, self.traits).mixed(users, items, self.reward(unseen))
 
     @cached_property
     def refitted(self) -> Rewards:
-        """The reward model of the part `train`, in the same units."""
-        return replace(fit_rewards(self.split.train), slope=self.fitted.slope, intercept=self.fitted.intercept)
+        """The reward model of the part `train`, with the same weights."""
+        return replace(fit_rewards(self.split.train, self.liked_from, self.traits), mixture=self.fitted.mixture)
 
     @cached_property
     def to_choose(self) -> Situations:
@@ -100,7 +101,8 @@ def shares_of(log: Log) -> Values:
 
 def open_material(source: str | Path, asked: PolicySettings, seed: int) -> Material:
     """Read a log with rewards. Raises: DataError if it has none, or all are the same, or a propensity is not one."""
-    reading = read_log(source, asked)
+    whole = asked.model_copy(update={"positive": None})  # what is not liked is learned from, too
+    reading = read_log(source, whole)
     log = reading.log
     if log.rating is None:
         raise DataError(
@@ -109,7 +111,8 @@ def open_material(source: str | Path, asked: PolicySettings, seed: int) -> Mater
             "Name the column: --set interactions.rating=NAME",
         )
     by = asked.split or ("random" if log.time is None else "time")
-    found = Material(split_log(log, by, seed), asked.positive, None, reading.passport, reading.sha256)
+    traits = None if reading.items is None else reading.items.at(log.items).values
+    found = Material(split_log(log, by, seed), asked.positive, None, traits, reading.passport, reading.sha256)
     reward = found.reward(log)
     if reward.min() == reward.max():
         what = "rating is liked, or none" if asked.positive is not None else "reward is the same"
@@ -123,7 +126,13 @@ def open_material(source: str | Path, asked: PolicySettings, seed: int) -> Mater
         )
     if asked.propensity is None:
         return found
-    given = read_log(source, asked.model_copy(update={"rating": asked.propensity}))
+    if reading.passport["duplicates"]:
+        raise DataError(
+            f"{reading.passport['duplicates']:,} rows repeat a pair of user and item.",
+            "Each choice counts by its own propensity, so that none can be left out.",
+            "Name a column that tells the visits of a user apart: --set interactions.user=COLUMN",
+        )
+    given = read_log(source, whole.model_copy(update={"rating": asked.propensity}))
     chances = given.log.rating
     if chances is None or len(chances) != len(log) or not ((chances > 0) & (chances <= 1)).all():
         raise DataError(
@@ -132,7 +141,7 @@ def open_material(source: str | Path, asked: PolicySettings, seed: int) -> Mater
             "Correct it, or leave out interactions.propensity.",
         )
     digest = hashlib.sha256(f"{reading.sha256} {given.sha256}".encode()).hexdigest()
-    return Material(found.split, asked.positive, split_log(given.log, by, seed), reading.passport, digest)
+    return replace(found, propensities=split_log(given.log, by, seed), sha256=digest)
 
 
 def tastes(log: Log, liked_from: float) -> csr_matrix:

@@ -18,6 +18,7 @@ from ganforge.core.model_files import built, read_description_of
 from ganforge.core.seeds import seed_for
 from ganforge.errors import DataError, InputError, did_you_mean, refused
 from ganforge.events import tell_note
+from ganforge.kinds.interactions.features import read_ids
 from ganforge.kinds.interactions.policy.product import Sizes, Stored
 from ganforge.kinds.interactions.policy.rewards import Rows
 from ganforge.recipe import Section
@@ -40,6 +41,7 @@ class Described(Section):
     items: tuple[str, ...] = Field(repr=False)
     ratings: int = Field(ge=1)
     factors: int = Field(ge=1, le=1_000)
+    traits: int = Field(ge=1, le=1_000)
     width: int = Field(ge=0, le=10_000)
     excludes: bool  # whether what users had is left out
 
@@ -47,7 +49,7 @@ class Described(Section):
         """Build what model.safetensors must hold. Raises: ValueError for an id that stands twice."""
         if len(set(self.users)) != len(self.users) or len(set(self.items)) != len(self.items):
             raise ValueError("an id stands twice")
-        return Stored(Sizes(len(self.users), len(self.items), self.ratings, self.factors, self.width))
+        return Stored(Sizes(len(self.users), len(self.items), self.ratings, self.factors, self.traits, self.width))
 
     def opened(self, stored: Stored) -> TrainedPolicy:
         """Return the policy. Raises: ValueError for ratings that are not of its users and items."""
@@ -157,23 +159,10 @@ class TrainedPolicy(Model):
             return list(dict.fromkeys(map(str, source)))
         if not isinstance(source, str | Path):
             raise InputError("No users were given.", "They stand in a table.", 'Give a file, or --for "user=42".')
-        frame = _table(Path(source).expanduser())
-        name = self.described.user if self.described.user in frame else frame.columns[0]
-        users = list(dict.fromkeys(frame[name].astype(str)))
+        users: list[str] = read_ids(Path(source).expanduser(), "user").tolist()
         if not users:
             raise DataError(f"{str(source)!r} has no users.", "Its column of users is empty.", "Give one with rows.")
         return users
-
-
-def _table(path: Path) -> pd.DataFrame:
-    """Read a table as texts. Raises: DataError."""
-    try:
-        if path.suffix.lower() == ".parquet":
-            return pd.read_parquet(path)
-        frame = pd.read_csv(path, sep=None, engine="python", dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{str(path)!r} cannot be read: {error}.", "It is a table of users.", "Mend it.") from error
-    return frame.rename(columns=lambda name: str(name).partition(":")[0])
 
 
 def load_policy(folder: Path, device: str = "cpu") -> TrainedPolicy:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -29,14 +29,14 @@ from ganforge.planning.compute import (
 )
 from ganforge.planning.draft import ASKED, Choice, Draft, choose_data
 from ganforge.planning.game import choose_optimiser, initialised
-from ganforge.recipe import Network, Optimiser, Recipe, Size, TaskSection
+from ganforge.recipe import Network, Optimiser, Recipe, Size
 
 NETWORK = "profiles"
 WIDTHS: dict[Size, int] = {"tiny": 4, "small": 32, "medium": 32, "base": 64, "large": 128}
 BATCH, PASSES = 64, 20
 PRICE = 0.25  # of the policy that the adversary is shown, in spreads of the expected rewards
 ABSENT = {
-    "objective": "The policy is the best answer to the discriminator; the loss is that of positive and unlabelled ones.",
+    "objective": "The policy is the best answer to the discriminator, whose loss is of positive and unlabelled ones.",
     "augmentation": "A half of what each user met is hidden at random instead.",
     "network.latent_size": "Nothing is drawn from noise.",
     "network.depth": "The discriminator has one hidden layer.",
@@ -112,7 +112,7 @@ def told(material: Material) -> dict[str, bytes]:
     return {"base": base.tobytes(), "numbers": np.array([spread, prior]).tobytes()}
 
 
-def build_game(recipe: Recipe, material: dict[str, bytes]) -> Game:
+def build_game(recipe: Recipe, material: Mapping[str, bytes]) -> Game:
     """Build the discriminator on the recipe's device, with its loss. Args: material as `told`."""
     base = np.frombuffer(material["base"], np.float64)
     spread, prior = np.frombuffer(material["numbers"], np.float64).tolist()
@@ -132,5 +132,3 @@ def feed_of(material: Material, device: str) -> TensorFeed:
     return TensorFeed(
         device, x=torch.from_numpy(dense(signs).astype(np.int8)), rewards=torch.from_numpy(material.fitted.of(users))
     )
-
-

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,10 +18,12 @@ from torch import Tensor, nn
 from ganforge.kinds.interactions.policy.choice import Situations, Tilt, base_policy, chosen, tilts
 from ganforge.kinds.interactions.policy.game import Discriminator
 from ganforge.kinds.interactions.policy.material import Material, dense, shares_of, tastes
-from ganforge.kinds.interactions.policy.rewards import MOST_ALIKE, Floats, Rewards, Rows
+from ganforge.kinds.interactions.policy.rewards import MOST_ALIKE, PARTS, Floats, Rewards, Rows
 from ganforge.kinds.interactions.policy.tilt import CLOSENESS, Array
 from ganforge.measures.off_policy import Worth, difference
 
+LEARNED = ("item_means", "user_means", "likeness", "weights", "user_factors", "item_factors", "user_traits",
+           "item_traits", "mixture")  # of the reward model  # fmt: skip
 WEIGHTS = (0.1, 0.3, 1.0)  # of the discriminator's score that are tried, in spreads of the expected rewards
 
 
@@ -32,6 +35,7 @@ class Sizes:
     items: int
     ratings: int
     factors: int
+    traits: int
     width: int = 0  # of the discriminator; 0 where it is not used
 
 
@@ -46,13 +50,15 @@ class Stored(nn.Module):
         self.register_buffer("item_means", torch.zeros(items))
         self.register_buffer("user_means", torch.zeros(users))
         self.register_buffer("likeness", torch.zeros(alike, alike))
-        self.register_buffer("user_factors", torch.zeros(users, sizes.factors))
-        self.register_buffer("item_factors", torch.zeros(items, sizes.factors))
+        self.register_buffer("weights", torch.zeros(alike, alike))
+        for name, columns in (("factors", sizes.factors), ("traits", sizes.traits)):
+            self.register_buffer(f"user_{name}", torch.zeros(users, columns))
+            self.register_buffer(f"item_{name}", torch.zeros(items, columns))
         self.register_buffer("starts", torch.zeros(users + 1, dtype=torch.int64))
         self.register_buffer("met", torch.zeros(sizes.ratings, dtype=torch.int32))
         self.register_buffer("left", torch.zeros(sizes.ratings))
         self.register_buffer("liked", torch.zeros(sizes.ratings, dtype=torch.bool))
-        self.register_buffer("slope", torch.ones(2, dtype=torch.float64))  # and the intercept
+        self.register_buffer("mixture", torch.zeros(1 + PARTS, dtype=torch.float64))
         self.register_buffer("tilt", torch.zeros(3, dtype=torch.float64))  # its price, its form, the adversary's weight
         self.discriminator = Discriminator(items, sizes.width) if sizes.width else None
 
@@ -66,16 +72,9 @@ class Stored(nn.Module):
     @property
     def rewards(self) -> Rewards:
         """The reward model without the adversary."""
-        likeness = self._array("likeness")
-        slope, intercept = self.get_buffer("slope").tolist()
-        return Rewards(
-            *(self._array(name) for name in ("item_means", "user_means")),  # type: ignore[arg-type]
-            self._matrix(self._array("left")),
-            likeness if len(likeness) else None,  # type: ignore[arg-type]
-            *(self._array(name) for name in ("user_factors", "item_factors")),  # type: ignore[arg-type]
-            slope=slope,
-            intercept=intercept,
-        )
+        learned: dict[str, Any] = {name: self._array(name) for name in LEARNED}
+        liked = self._matrix(self._array("liked").astype(np.float32))
+        return Rewards(**learned, left=self._matrix(self._array("left")), liked=liked)
 
     @property
     def chosen(self) -> Tilt:
@@ -166,21 +165,24 @@ def found(material: Material, discriminator: Discriminator) -> Stored:
     helps = choice.gain > 0
     train, rewards = material.split.train, material.refitted
     width = discriminator.encoder.out_features if helps else 0
-    sizes = Sizes(len(train.users), len(train.items), len(train), rewards.user_factors.shape[1], width)
+    sizes = Sizes(
+        len(train.users),
+        len(train.items),
+        len(train),
+        rewards.user_factors.shape[1],
+        rewards.user_traits.shape[1],
+        width,
+    )
     stored, signs = Stored(sizes), tastes(train, material.liked_from)
     signs.sort_indices()
     left = rewards.left.copy()
     left.sort_indices()
     tilt = choice.against if helps else choice.without
     values = {
-        "shares": shares_of(train), "item_means": rewards.item_means, "user_means": rewards.user_means,
-        "user_factors": rewards.user_factors, "item_factors": rewards.item_factors,
+        **{name: getattr(rewards, name) for name in LEARNED}, "shares": shares_of(train),
         "starts": left.indptr, "met": left.indices, "left": left.data, "liked": signs.data > 0,
-        "slope": [rewards.slope, rewards.intercept],
         "tilt": [tilt.beta, CLOSENESS.index(tilt.closeness), choice.weight if helps else 0],
     }  # fmt: skip
-    if rewards.likeness is not None:
-        values["likeness"] = rewards.likeness
     for name, value in values.items():
         stored.get_buffer(name).copy_(torch.from_numpy(np.asarray(value)))
     if stored.discriminator is not None:
