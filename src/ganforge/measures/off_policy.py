@@ -61,8 +61,9 @@ def worth(draws: Draws, probability: Values, direct: Values | None = None, predi
                                                                weighted estimator of Thomas and Brunskill 2016
         share  (sum w)^2 / (N sum w^2)                         Kish 1965, "Survey Sampling", of N
 
-    The intervals are those of ratios by linearisation, from sums over users. Student's degrees of freedom are the
-    effective number of users less 1: few users with large weights tell little, also of the spread.
+    The intervals are by the jackknife over users, with Student's degrees of freedom by the effective number of users:
+    few users with large weights tell little, also of the spread. They are symmetric in the log odds of the value within
+    the range of the rewards: near its ends a symmetric interval covers too rarely (docs/log.md).
 
     Args: probability (N,) of the logged actions by the judged policy; direct (N,) the expected reward by the reward
         model, over all actions of the policy, and predicted (N,) of the logged action; neither or both.
@@ -75,40 +76,59 @@ def worth(draws: Draws, probability: Values, direct: Values | None = None, predi
     def summed(parts: Values) -> Values:
         return np.bincount(user, parts).astype(np.float64)
 
-    def estimate(value: float, parts: Values, least: float = -np.inf, most: float = np.inf) -> Estimate:
-        return from_standard_error(value, _standard_error(parts, summed(weights)), least, most)
+    masses = summed(weights)
+    leverage = np.maximum(1 - masses / total, 1e-9)
+    effective = total**2 / max(float(masses @ masses), 1e-300)  # users
+
+    def estimate(value: float, parts: Values) -> Estimate:
+        return _within(value, _standard_error(parts, effective), least, most, effective)
 
     value = float(weights @ draws.reward) / total
-    parts = summed(weights * (draws.reward - value)) / total
+    parts = summed(weights * (draws.reward - value)) / total / leverage
     doubly_robust = None
     if direct is not None and predicted is not None:
         apart, expected = float(weights @ (draws.reward - predicted)) / total, float(direct.mean())
-        beyond = summed(weights * (draws.reward - predicted - apart)) / total
-        doubly_robust = estimate(expected + apart, beyond + summed(direct - expected) / len(weights), least, most)
+        beyond = summed(weights * (draws.reward - predicted - apart)) / total / leverage
+        doubly_robust = estimate(expected + apart, beyond + summed(direct - expected) / len(weights))
     mean = float(weights.mean())
     return Worth(
-        value=estimate(value, parts, least, most),
+        value=estimate(value, parts),
         doubly_robust=doubly_robust,
         share=total**2 / (len(weights) * max(float(weights @ weights), 1e-300)),
-        weight=estimate(mean, summed(weights - mean) / len(weights)),
+        weight=from_standard_error(mean, _standard_error(summed(weights - mean) / len(weights), effective)),
         parts=parts,
     )
 
 
 def difference(one: Worth, other: Worth) -> Estimate:
     """Return how much more one policy is worth than another one by SNIPS, from the same draws."""
-    users = np.ones(len(one.parts))
-    return from_standard_error(one.value.value - other.value.value, _standard_error(one.parts - other.parts, users))
+    error = _standard_error(one.parts - other.parts, len(one.parts))
+    return from_standard_error(one.value.value - other.value.value, error)
 
 
-def _standard_error(parts: Values, weights: Values) -> float:
-    """Return the standard error of a sum of independent parts (U,), for an interval of 1.96 of them on each side.
+def _standard_error(parts: Values, effective: float) -> float:
+    """Return the standard error of a sum of independent parts (U,), longer where few users are in effect behind it.
 
-    It is longer where the weights (U,) leave few degrees of freedom.
+    1.96 of them on each side are an interval of 95 %.
     """
-    users = len(parts)
-    if users < 2:
+    if len(parts) < 2:
         return np.inf
-    effective = weights.sum() ** 2 / max(float(weights @ weights), 1e-300)
     student = float(stats.t.ppf(0.975, max(1.0, effective - 1))) / Z95
-    return student * float(np.sqrt(users / (users - 1) * (parts @ parts)))
+    return student * float(np.sqrt((len(parts) - 1) / len(parts) * (parts @ parts)))
+
+
+def _within(value: float, error: float, least: float, most: float, effective: float) -> Estimate:
+    """Return a value with its interval, symmetric in the log odds of its place in the range least..most.
+
+    At an end of the range the error is 0: then it is Wilson's (1927), of so many users. A doubly robust value may lie
+    beyond the range; then it is symmetric.
+    """
+    if least < value < most and np.isfinite(error):
+        place = (value - least) / (most - least)
+        half = Z95 * error / (most - least) / (place * (1 - place))
+        low, high = 1 / (1 + np.exp(np.log(1 / place - 1) + np.array([half, -half])))
+        return Estimate(value, least + (most - least) * float(low), least + (most - least) * float(high))
+    if value in (least, most) and least < most:
+        reach = (most - least) * Z95**2 / (effective + Z95**2)
+        return Estimate(value, max(least, value - reach), min(most, value + reach))
+    return from_standard_error(value, error, least, most)

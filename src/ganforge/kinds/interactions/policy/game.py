@@ -14,10 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganforge.contracts import Game, Loss, Player, Turn
-from ganforge.planning.game import optimiser_settings
-from ganforge.recipe import Recipe
+from ganforge.contracts import Game, Loss, OptimiserSettings, Player, Turn
 
+NEVER = -1e9  # logit of an item that was shown; finite, for a user who was shown all
 SHOWN = 0.5  # chance that an interaction is shown to the discriminator; what is not shown is what it must find
 
 
@@ -41,14 +40,14 @@ class Discriminator(nn.Module):
 
 
 def game_of_policy(
-    recipe: Recipe, network: Discriminator, base: Tensor, beta: float, prior: float, weight: float
+    steps: OptimiserSettings, network: Discriminator, base: Tensor, beta: float, prior: float, weight: float
 ) -> Game:
     """Return the game of one player, whose opponent is the best answer to it.
 
     Batches have x (B, I), 1 for what was liked, -1 for what was not, and rewards (B, I) that are expected.
 
-    Args: base (I,) logits of the base policy; beta the price of leaving it; prior the share of the policy's items that
-        are liked; weight of the discriminator's score beside the expected reward.
+    Args: steps of its optimiser; base (I,) logits of the base policy; beta the price of leaving it; prior the share of
+        the policy's items that are liked; weight of the discriminator's score beside the expected reward.
     """
 
     def loss(turn: Turn) -> Loss:
@@ -60,7 +59,7 @@ def game_of_policy(
         liked = hidden.to(base) / hidden.sum(1, keepdim=True).clamp(min=1)
         with torch.no_grad():
             logits = base + (turn.batch["rewards"].to(base) + weight * scores) / beta
-            policy = torch.softmax(logits.masked_fill(shown != 0, -torch.inf), 1)
+            policy = torch.softmax(logits.masked_fill(shown != 0, NEVER), 1)
         as_liked = (F.softplus(-scores) * liked).sum(1)
         beyond = (F.softplus(scores) * (policy - prior * liked)).sum(1)
         told = hidden.any(1)
@@ -70,5 +69,5 @@ def game_of_policy(
             {"told_apart": told_apart.detach()},
         )
 
-    player = Player("discriminator", network, loss, optimiser_settings(recipe))
+    player = Player("discriminator", network, loss, steps)
     return Game((player,), product="discriminator")

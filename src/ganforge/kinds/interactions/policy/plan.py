@@ -28,7 +28,7 @@ from ganforge.planning.compute import (
     measure_rate,
 )
 from ganforge.planning.draft import ASKED, Choice, Draft, choose_data
-from ganforge.planning.game import choose_optimiser, initialised
+from ganforge.planning.game import choose_optimiser, initialised, optimiser_settings
 from ganforge.recipe import Network, Optimiser, Recipe, Size
 
 NETWORK = "profiles"
@@ -121,7 +121,7 @@ def build_game(recipe: Recipe, material: Mapping[str, bytes]) -> Game:
     )
     device = recipe.compute.device
     logits = torch.from_numpy(np.log(np.maximum(base, 1e-12)).astype(np.float32)).to(device)
-    return game_of_policy(recipe, network.to(device), logits, PRICE * spread, prior, spread)
+    return game_of_policy(optimiser_settings(recipe), network.to(device), logits, PRICE * spread, prior, spread)
 
 
 def feed_of(material: Material, device: str) -> TensorFeed:

@@ -20,6 +20,7 @@ from ganforge.kinds.interactions.policy.game import Discriminator
 from ganforge.kinds.interactions.policy.material import Material, dense, shares_of, tastes
 from ganforge.kinds.interactions.policy.rewards import MOST_ALIKE, PARTS, Floats, Rewards, Rows
 from ganforge.kinds.interactions.policy.tilt import CLOSENESS, Array
+from ganforge.measures.intervals import Estimate
 from ganforge.measures.off_policy import Worth, difference
 
 LEARNED = ("item_means", "user_means", "likeness", "weights", "user_factors", "item_factors", "user_traits",
@@ -127,7 +128,12 @@ class Choice:
     without: Tilt
     against: Tilt
     weight: float  # of the adversary's score in `against`
-    gain: float  # lower end of the interval of what the adversary adds
+    gain: Estimate  # what the adversary adds
+
+    @property
+    def helps(self) -> bool:
+        """Whether that is certain: by three standard errors, for it is the best of several."""
+        return self.gain.value > 1.5 * (self.gain.value - self.gain.low)
 
 
 def spread_of(situations: Situations, rewards: Rewards) -> float:
@@ -156,13 +162,13 @@ def choose(material: Material, discriminator: Discriminator) -> Choice:
     plain = best.pop(0.0)
     weight = max(best, key=lambda weight: tried[weight, best[weight]].value.low)
     gain = difference(tried[weight, best[weight]], tried[0.0, plain])
-    return Choice(plain, best[weight], weight, gain.low)
+    return Choice(plain, best[weight], weight, gain)
 
 
 def found(material: Material, discriminator: Discriminator) -> Stored:
     """Return the policy: the best by validation, its reward model learned anew from all but the test part."""
     choice = choose(material, discriminator)
-    helps = choice.gain > 0
+    helps = choice.helps
     train, rewards = material.split.train, material.refitted
     width = discriminator.encoder.out_features if helps else 0
     sizes = Sizes(
