@@ -181,7 +181,7 @@ def test_propensities_of_the_log_are_read_from_their_column(log: Path) -> None:
     chances = planted()["chance"]
     assert np.isin(material.to_judge.draws.propensity.astype(np.float32), chances.to_numpy(np.float32)).all()
     assert material.to_judge.as_logged().share == pytest.approx(1)
-    assert material.sha256 != open_material(log, PolicySettings(), 0).sha256
+    assert material.reading.sha256 != open_material(log, PolicySettings(), 0).reading.sha256
 
 
 @pytest.mark.parametrize(

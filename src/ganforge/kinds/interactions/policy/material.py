@@ -6,11 +6,9 @@ Shape letters here: N interactions, U users, I items.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +19,7 @@ from ganforge.kinds.interactions.columns import LogSettings
 from ganforge.kinds.interactions.log import Log
 from ganforge.kinds.interactions.policy.choice import Situations
 from ganforge.kinds.interactions.policy.rewards import Rewards, fit_rewards
-from ganforge.kinds.interactions.reading import read_log
+from ganforge.kinds.interactions.reading import Reading, read_log
 from ganforge.kinds.interactions.split import Split, split_log
 from ganforge.measures.off_policy import Values
 
@@ -42,9 +40,12 @@ class Material:
     split: Split
     positive: float | None  # the least rating that is liked; None: the reward is the rating
     propensities: Split | None  # the same parts, with the propensity in place of the rating; None: not known
-    traits: NDArray[np.float32] | None  # (I, F) what is known of items
-    passport: Mapping[str, Any]
-    sha256: str
+    reading: Reading
+
+    @cached_property
+    def traits(self) -> NDArray[np.float32] | None:
+        """What is known of items, (I, F); None for nothing."""
+        return None if self.reading.items is None else self.reading.items.at(self.reading.log.items).values
 
     def reward(self, log: Log) -> Values:
         """Return the reward of each interaction, (N,)."""
@@ -111,8 +112,7 @@ def open_material(source: str | Path, asked: PolicySettings, seed: int) -> Mater
             "Name the column: --set interactions.rating=NAME",
         )
     by = asked.split or ("random" if log.time is None else "time")
-    traits = None if reading.items is None else reading.items.at(log.items).values
-    found = Material(split_log(log, by, seed), asked.positive, None, traits, reading.passport, reading.sha256)
+    found = Material(split_log(log, by, seed), asked.positive, None, reading)
     reward = found.reward(log)
     if reward.min() == reward.max():
         what = "rating is liked, or none" if asked.positive is not None else "reward is the same"
@@ -141,7 +141,7 @@ def open_material(source: str | Path, asked: PolicySettings, seed: int) -> Mater
             "Correct it, or leave out interactions.propensity.",
         )
     digest = hashlib.sha256(f"{reading.sha256} {given.sha256}".encode()).hexdigest()
-    return replace(found, propensities=split_log(given.log, by, seed), sha256=digest)
+    return replace(found, propensities=split_log(given.log, by, seed), reading=replace(reading, sha256=digest))
 
 
 def tastes(log: Log, liked_from: float) -> csr_matrix:

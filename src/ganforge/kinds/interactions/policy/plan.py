@@ -13,6 +13,7 @@ from ganforge.contracts import Game, Tell
 from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import RecipeError
+from ganforge.kinds.interactions.data import choose_log, log_choices
 from ganforge.kinds.interactions.policy.choice import base_policy
 from ganforge.kinds.interactions.policy.game import Discriminator, game_of_policy
 from ganforge.kinds.interactions.policy.material import MOST_CELLS, Material, PolicySettings, dense, shares_of, tastes
@@ -27,7 +28,7 @@ from ganforge.planning.compute import (
     for_one_phase,
     measure_rate,
 )
-from ganforge.planning.draft import ASKED, Choice, Draft, choose_data
+from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.game import choose_optimiser, initialised, optimiser_settings
 from ganforge.recipe import Network, Optimiser, Recipe, Size
 
@@ -57,9 +58,8 @@ PACE = Pace(
 def plan_policy(draft: Draft, material: Material, asked: PolicySettings, tell: Tell) -> Recipe:
     """Choose every setting, with its reason; times a few steps on this machine. Raises: RecipeError."""
     draft.explain({"task": ASKED})
-    draft.choose(type(asked), **_log(material, asked))
-    items, users = len(material.split.fit.items), len(material.split.fit.users)
-    choose_data(draft, "interactions", ((items,), f"items, of which {users:,} users chose"), material.sha256)
+    draft.choose(PolicySettings, **log_choices(material.reading, asked))
+    choose_log(draft, material.reading, ((len(material.split.fit.items),), "the items: each is an action"))
     choose_compute(draft)
     if (name := draft.pinned.get("network.name", NETWORK)) != NETWORK:
         raise RecipeError(f"There is no network {name!r}.", f"This task has {NETWORK!r} alone.", "Leave it out.")
@@ -81,13 +81,6 @@ def plan_policy(draft: Draft, material: Material, asked: PolicySettings, tell: T
     choose_pieces(draft, feed, build=build)
     choose_length(draft, PACE, _span(draft, feed, build))
     return draft.recipe()
-
-
-def _log(material: Material, asked: PolicySettings) -> dict[str, Choice]:
-    """Return the choices of the section that tells how the log is read."""
-    timed = material.split.fit.time is not None
-    split = ("time", "the last choices of each user are judged by") if timed else ("random", "the log has no times")
-    return {"duplicates": (asked.duplicates, "a user's last word on an item counts"), "split": split}
 
 
 def _span(draft: Draft, feed: TensorFeed, build: Callable[[Recipe], Game]) -> Span:

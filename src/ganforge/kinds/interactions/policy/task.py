@@ -13,6 +13,7 @@ from torch import nn
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.model_files import built, description_of, read_description, write_model_files
 from ganforge.engine.feed import TensorFeed
+from ganforge.kinds.interactions.data import InteractionsData
 from ganforge.kinds.interactions.policy.game import Discriminator
 from ganforge.kinds.interactions.policy.material import Material, PolicySettings, open_material, tastes
 from ganforge.kinds.interactions.policy.model import NEXT_STEPS, Described
@@ -23,7 +24,7 @@ from ganforge.kinds.interactions.policy.tilt import Array, tilted
 from ganforge.kinds.interactions.policy.verdict import evaluate_policy
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
-from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
+from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Page
 from ganforge.run import Run
 
@@ -34,6 +35,7 @@ class PolicyTask(Task):
     name: ClassVar[str] = "policy"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {"value": "higher"}
     section: ClassVar[type[TaskSection] | None] = PolicySettings
+    data: ClassVar[type[Data]] = InteractionsData
     unguarded: ClassVar[str | None] = "what the adversary adds is decided by draws it has not seen, when all is done"
     page: ClassVar[Page] = Page(
         nouns="users",
@@ -52,7 +54,7 @@ class PolicyTask(Task):
     def open(self, recipe: Recipe, tell: Tell) -> PolicyJob:
         """Recreate the job from its recipe. Raises: DataError if the data is missing or has changed."""
         material = open_material(recipe.data.source, recipe.section(PolicySettings), recipe.seed)
-        refuse_changed_data(recipe, material.sha256, "The interactions")
+        refuse_changed_data(recipe, material.reading.sha256, "The interactions")
         return PolicyJob(recipe, material, tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
@@ -70,7 +72,7 @@ class PolicyJob(Job):
 
     @property
     def passport(self) -> Mapping[str, Any]:
-        return self.material.passport
+        return self.material.reading.passport
 
     @property
     def feed(self) -> Feed:
@@ -107,7 +109,7 @@ class PolicyJob(Job):
         assert isinstance(product, Stored)
         train = self.material.split.train
         described = Described(
-            user=str(self.material.passport["columns"]["user"]),
+            user=self.material.reading.columns.user,
             users=tuple(train.users.tolist()),
             items=tuple(train.items.tolist()),
             ratings=len(train),
