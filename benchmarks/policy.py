@@ -139,14 +139,15 @@ def one_seed(log: Log, traits: NDArray[np.float32] | None, seed: int, repeats: i
     started = process_time()
     model = fit_rewards(split.train, LIKED, traits)
     model = model.mixed(unseen.user.astype(np.int64), unseen.item.astype(np.int64), (unseen.rating >= LIKED) * 1.0)
-    model = replace(fit_rewards(known, LIKED, traits), mixture=model.mixture)
+    model = replace(fit_rewards(known, LIKED, traits), mixture=model.mixture, ends=model.ends)
     expected = model.of(np.arange(len(log.users)))
     seconds = process_time() - started
-    rewards, first = world.of(expected), world.draw(np.random.default_rng(seed_for(seed, "choice")))
+    rewards, possible = world.of(expected), world.of(model.possible(expected))
+    first = world.draw(np.random.default_rng(seed_for(seed, "choice")))
     spread = float(rewards[first[0].user, first[1]].std())
 
     def best(preferred: Array, every: list[Tilt]) -> tuple[Array, Worth]:
-        tried = {tilt: judged(first, tilt.of(world.logging, preferred), rewards) for tilt in every}
+        tried = {tilt: judged(first, tilt.of(world.logging, preferred), possible) for tilt in every}
         tilt = chosen(tried)
         return tilt.of(world.logging, preferred), tried[tilt]
 
@@ -171,7 +172,7 @@ def one_seed(log: Log, traits: NDArray[np.float32] | None, seed: int, repeats: i
         "always the best": greedy,
     }
     logs = [world.draw(np.random.default_rng(seed_for(seed, "judge", step=number))) for number in range(repeats)]
-    found = {name: _row(world, logs, own, rewards) for name, own in policies.items()}
+    found = {name: _row(world, logs, own, possible) for name, own in policies.items()}
     found["the policy"]["seconds"] = seconds
     found["with the adversary"]["accepted"] = float(accepted)
     return found

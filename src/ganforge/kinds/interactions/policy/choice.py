@@ -94,7 +94,7 @@ class Situations:
         chances, expected = defaultdict[int, Values](self._zeros), defaultdict[int, Values](self._zeros)
         for rows in blocks_of(self.draws.user, len(self.shares)):
             users, place = np.unique(self.draws.user[rows], return_inverse=True)
-            predicted = None if rewards is None else rewards.of(users)
+            predicted = None if rewards is None else rewards.possible(rewards.of(users))
             for number, policy in enumerate(policies(users, self.base(users))):
                 chances[number][rows] = policy[place, self.item[rows]]
                 if predicted is not None:
@@ -106,7 +106,7 @@ class Situations:
 
     def worths(self, policies: Policies, rewards: Rewards) -> list[Worth]:
         """Return what each policy is worth."""
-        predicted = rewards.at(self.draws.user, self.item).astype(np.float64)
+        predicted = rewards.possible(rewards.at(self.draws.user, self.item)).astype(np.float64)
         found = zip(*self.judged(policies, rewards), strict=True)
         return [worth(self.draws, chances, expected, predicted) for chances, expected in found]
 

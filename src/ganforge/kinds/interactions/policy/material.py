@@ -69,7 +69,11 @@ class Material:
     @cached_property
     def refitted(self) -> Rewards:
         """The reward model of the part `train`, with the same weights."""
-        return replace(fit_rewards(self.split.train, self.liked_from, self.traits), mixture=self.fitted.mixture)
+        return replace(
+            fit_rewards(self.split.train, self.liked_from, self.traits),
+            mixture=self.fitted.mixture,
+            ends=self.fitted.ends,
+        )
 
     @cached_property
     def to_choose(self) -> Situations:

@@ -91,7 +91,8 @@ class TrainedPolicy(Model):
         return pd.concat(parts, ignore_index=True)
 
     def _drawn(self, users: Sequence[str], rows: Rows, count: int, seed: int, exclude_seen: bool) -> pd.DataFrame:
-        expected = self.stored.rewards.of(rows)
+        rewards = self.stored.rewards
+        expected = rewards.of(rows)
         base = self.stored.base(rows, exclude_seen=exclude_seen)
         policy = self.stored.chosen.of(base, self.stored.preferred(rows, expected))
         kept = min(count, policy.shape[1])
@@ -101,13 +102,17 @@ class TrainedPolicy(Model):
         with np.errstate(divide="ignore"):
             keys = np.log(policy) + noise
         items = np.argsort(-keys, axis=1, kind="stable")[:, :kept]
+        earned = np.take_along_axis(rewards.possible(expected), items, 1)
         found = pd.DataFrame(
             {
                 self.described.user: np.repeat(np.asarray(users, object), kept),
                 "place": np.tile(np.arange(1, kept + 1), len(users)),
                 "item": np.asarray(self.described.items, object)[items.ravel()],
                 "probability": np.take_along_axis(policy, items, 1).ravel(),
-                "expected_reward": np.take_along_axis(expected, items, 1).ravel().astype(np.float64).round(4),
+                "expected_reward": np.take_along_axis(rewards.possible(expected), items, 1)
+                .ravel()
+                .astype(np.float64)
+                .round(4),
             }
         )
         return found[found["probability"] > 0]

@@ -24,7 +24,7 @@ from ganforge.measures.intervals import Estimate
 from ganforge.measures.off_policy import Worth, difference
 
 LEARNED = ("item_means", "user_means", "likeness", "weights", "user_factors", "item_factors", "user_traits",
-           "item_traits", "mixture")  # of the reward model  # fmt: skip
+           "item_traits", "mixture", "ends")  # of the reward model  # fmt: skip
 WEIGHTS = (0.1, 0.3, 1.0)  # of the discriminator's score that are tried, in spreads of the expected rewards
 
 
@@ -60,6 +60,7 @@ class Stored(nn.Module):
         self.register_buffer("left", torch.zeros(sizes.ratings))
         self.register_buffer("liked", torch.zeros(sizes.ratings, dtype=torch.bool))
         self.register_buffer("mixture", torch.zeros(1 + PARTS, dtype=torch.float64))
+        self.register_buffer("ends", torch.zeros(2, dtype=torch.float64))
         self.register_buffer("tilt", torch.zeros(3, dtype=torch.float64))  # its price, its form, the adversary's weight
         self.discriminator = Discriminator(items, sizes.width) if sizes.width else None
 

@@ -45,6 +45,7 @@ class Rewards:
     user_traits: Floats  # (U, F)
     item_traits: Floats  # (I, F)
     mixture: NDArray[np.float64]  # (1 + P,) a constant, and the weight of each part
+    ends: NDArray[np.float64]  # (2,) the least and the greatest reward
 
     def parts(self, users: Rows) -> Floats:
         """Return the parts for all items, (P, B, I). Args: users (B,) rows; -1 for one who is not known."""
@@ -63,7 +64,10 @@ class Rewards:
         return parts
 
     def of(self, users: Rows) -> Floats:
-        """Return the expected rewards of all items, (B, I). Args: users (B,) rows; -1 for one who is not known."""
+        """Return the expected rewards of all items, (B, I). Args: users (B,) rows; -1 for one who is not known.
+
+        A sum may lie beyond every reward (`possible`); it orders items all the same.
+        """
         constant, *weights = self.mixture.astype(np.float32)
         rewards: Floats = constant + np.tensordot(np.array(weights), self.parts(users), 1)
         return rewards
@@ -71,6 +75,10 @@ class Rewards:
     def at(self, users: Rows, items: Rows) -> Floats:
         """Return the expected rewards of pairs (N,)."""
         return np.asarray(self.mixture[0] + self.mixture[1:] @ self._parts_at(users, items), np.float32)
+
+    def possible(self, expected: Floats) -> Floats:
+        """Return expected rewards within the range of rewards."""
+        return np.asarray(expected.clip(*self.ends), np.float32)
 
     def _parts_at(self, users: Rows, items: Rows) -> Floats:
         """Return the parts of pairs, (P, N)."""
@@ -87,7 +95,7 @@ class Rewards:
         """
         columns = np.vstack([np.ones(len(users)), self._parts_at(users, items)]).T
         mixture, *_ = np.linalg.lstsq(columns, rewards, rcond=1e-6)
-        return replace(self, mixture=mixture)
+        return replace(self, mixture=mixture, ends=np.array([rewards.min(), rewards.max()]))
 
 
 def blocks_of(users: Rows, items: int, size: int = 1 << 24) -> list[Rows]:
@@ -121,6 +129,7 @@ def fit_rewards(log: Log, liked_from: float, traits: Floats | None = None) -> Re
         _solved(ratings, _ones(ratings), known, TRAIT_PENALTY),
         known,
         np.array([0.0, 1.0, 0.5, 0.0, 0.5, 0.0]),
+        np.array([-np.inf, np.inf]),
     )
 
 
