@@ -142,6 +142,7 @@ def test_actions_have_probabilities_and_are_the_same_for_one_seed(run: Path, tmp
     assert not one.equals(other)
     assert one["place"].tolist() == [1, 2, 3, 4, 5] * 2
     assert one["probability"].between(0, 1).all()
+    assert one["expected_reward"].between(0, 1).all()  # as rewards are
     assert not one.duplicated(["user", "item"]).any()
     log = planted()
     seen = set(zip(log["user"], log["item"], strict=True))

@@ -109,10 +109,7 @@ class TrainedPolicy(Model):
                 "place": np.tile(np.arange(1, kept + 1), len(users)),
                 "item": np.asarray(self.described.items, object)[items.ravel()],
                 "probability": np.take_along_axis(policy, items, 1).ravel(),
-                "expected_reward": np.take_along_axis(rewards.possible(expected), items, 1)
-                .ravel()
-                .astype(np.float64)
-                .round(4),
+                "expected_reward": earned.ravel().astype(np.float64).round(4),
             }
         )
         return found[found["probability"] > 0]
