@@ -47,7 +47,6 @@ HEAD = (
     "            CPU s  chosen"
 )
 SHOWN = 10  # places of a list
-PENALTIES = METHODS["EASE"].axes["penalty"]
 PUBLISHED_IRGAN = {  # precision and NDCG at 3, 5 and 10
     "BPR": (0.3289, 0.3044, 0.2656, 0.3410, 0.3245, 0.3076),
     "LambdaFM": (0.3845, 0.3474, 0.2967, None, None, None),
@@ -61,12 +60,12 @@ PUBLISHED_CFGAN = {  # precision, NDCG and reciprocal rank at 5 and 20
 }
 
 
-def others(items: int) -> dict[str, Method]:
-    """EASE in double precision, and as it is done where there are too many items."""
-    axes: Mapping[str, Sequence[float]] = {"penalty": PENALTIES, "popular": (items // 4,), "rank": (256,)}
+def others(items: int, penalty: float) -> dict[str, Method]:
+    """EASE in double precision, and as it is done where there are too many items, at the penalty that EASE chose."""
+    axes = {"penalty": (penalty,)}
     return {
-        "EASE float64": Method("", lambda matrix, penalty: ease(matrix, penalty, np.float64), {"penalty": PENALTIES}),
-        "EASE in part": Method("", ease_in_part, axes),
+        "EASE float64": Method("", lambda matrix, penalty: ease(matrix, penalty, np.float64), axes),
+        "EASE in part": Method("", ease_in_part, {**axes, "popular": (items // 4,), "rank": (256,)}),
     }
 
 
@@ -81,10 +80,14 @@ def compare(name: str, log: Log, by: By, seeds: Sequence[int]) -> None:
             part.matrix() for part in (split.fit, split.validation, split.train, split.test)
         )
         counts = np.bincount(train.indices, minlength=train.shape[1])
-        for method, its in {**METHODS, **others(train.shape[1])}.items():
+        methods = dict(METHODS)
+        for method in [*METHODS, "EASE float64", "EASE in part"]:
+            its = methods[method]
             begun = time.process_time()
             tuned = tune(method, its, fit, validation, train)
             seconds = time.process_time() - begun
+            if method == "EASE":
+                methods.update(others(train.shape[1], tuned.settings["penalty"]))
             ranking = ranking_of(tuned.scorer, train, test)
             rows.setdefault(method, []).append((*figures(ranking, counts), seconds))
             own = gains.setdefault(method, np.full((len(seeds), train.shape[0]), np.nan))

@@ -73,14 +73,26 @@ def test_small_logs_keep_every_method() -> None:
 def test_large_logs_try_less(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "MOST_PAIRS", 100)
     monkeypatch.setattr(tuning, "MOST_USERS", 59)
+    monkeypatch.setattr(tuning, "POPULAR", 12)
     methods, sentences = methods_for(TRAIN)
     assert set(methods) == {"EASE", "RP3beta", "ItemKNN", "popularity"}
     assert "60 others" in sentences[0]
-    assert "one setting" in sentences[1]
+    assert "usual settings" in sentences[1]
     found = tune("RP3beta", methods["RP3beta"], FIT, VALIDATION, TRAIN)
-    assert len(found.tried) == 1
+    assert found.tried == ()
     assert "usual settings" in found.sentence
-    assert len(tune("EASE", methods["EASE"], FIT, VALIDATION, TRAIN).tried) == 3
+    tuned = tune("EASE", methods["EASE"], FIT, VALIDATION, TRAIN)
+    assert len(tuned.tried) == len(METHODS["EASE"].axes["penalty"])
+    assert "among the 12 most popular items" in tuned.sentence
+    assert tuned.scorer.scores(TRAIN).shape == TRAIN.shape
+
+
+def test_slow_methods_try_one_setting_with_many_interactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning, "MANY", 100)
+    methods, sentences = methods_for(TRAIN)
+    assert "iALS and BPR" in sentences[0]
+    assert [len(values) for values in methods["iALS"].axes.values()] == [1, 1, 1]
+    assert methods["UserKNN"] is METHODS["UserKNN"]
 
 
 def test_some_users_choose() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -20,7 +20,12 @@ CUT = 10  # NDCG at this place chooses
 JUDGES = 10_000  # users that choose, at most
 MOST_ITEMS = 20_000  # of which all pairs fit in one matrix: 1.6 GB
 RANK = 256  # of the pairs beyond it
-MOST_PAIRS = 500_000_000  # pairs of items of one user, summed over users: beyond, one setting is tried for each rival
+MOST_PAIRS = 500_000_000  # pairs of items of one user, summed over users, up to which rivals try several settings
+SLOW, MANY = (
+    ("iALS", "BPR"),
+    200_000,
+)  # methods that learn in rounds; interactions up to which they try several settings
+POPULAR = 5_000  # items among which the penalty of EASE is chosen where there are more
 MOST_USERS = 50_000  # whose likeness to each other is computed
 
 
@@ -31,6 +36,11 @@ class Method:
     sentence: str
     fit: Callable[..., Scorer]
     axes: Mapping[str, Sequence[float]]
+    popular: int | None = None  # settings are chosen among that many items, by default among all
+
+    def usual(self) -> Method:
+        """Return the method with the first value of each setting only."""
+        return replace(self, axes={axis: values[:1] for axis, values in self.axes.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +50,9 @@ class Tuned:
     name: str
     scorer: Scorer
     settings: Settings
-    score: float  # NDCG of the settings on validation
+    score: float  # NDCG of the settings on validation; nan where there was no choice
     tried: tuple[tuple[Settings, float], ...]
+    popular: int | None = None  # items among which they were chosen
 
     @property
     def sentence(self) -> str:
@@ -49,21 +60,22 @@ class Tuned:
         if not self.settings:
             return "It has no settings."
         values = ", ".join(f"{name} {value:g}" for name, value in self.settings.items())
-        if len(self.tried) == 1:
+        if not self.tried:
             return f"{values}: its usual settings, since trying others would take long with so many interactions."
-        return f"{values}: the best of {len(self.tried)} settings on validation, NDCG@{CUT} {self.score:.3f}."
+        among = f" among the {self.popular:,} most popular items" if self.popular else ""
+        return f"{values}: the best of {len(self.tried)} settings on validation{among}, NDCG@{CUT} {self.score:.3f}."
 
 
 METHODS: Mapping[str, Method] = {
     "EASE": Method(
         "Every item is predicted from the others by one ridge regression in closed form.",
         ease,
-        {"penalty": (300, 100, 800, 30, 1600, 50, 200, 500, 10)},
+        {"penalty": (300, 100, 800, 30, 1600, 500, 200)},
     ),
     "RP3beta": Method(
         "Walks from an item to its users to their items, popular ones lowered.",
         rp3beta,
-        {"alpha": (1, 0.7, 1.3), "beta": (0.3, 0, 0.5, 0.7), "neighbours": (400, 100, 50)},
+        {"alpha": (0.8, 1, 0.5), "beta": (0.5, 0.3, 0, 0.7), "neighbours": (400, 100, 50)},
     ),
     "UserKNN": Method(
         "What the most similar users have met.", user_knn, {"neighbours": (100, 50, 200, 400), "shrink": (0, 10, 100)}
@@ -71,17 +83,17 @@ METHODS: Mapping[str, Method] = {
     "ItemKNN": Method(
         "Items with the same users as those that were met.",
         item_knn,
-        {"neighbours": (100, 50, 200, 400), "shrink": (10, 0, 100)},
+        {"neighbours": (200, 100, 50, 400), "shrink": (10, 0, 100)},
     ),
     "iALS": Method(
         "Factors of users and items by alternating least squares.",
         ials,
-        {"factors": (32, 64), "unobserved": (0.1, 0.3, 0.03, 1), "penalty": (0.01, 0.003, 0.03, 0.1)},
+        {"unobserved": (0.3, 0.1, 1, 0.03), "penalty": (0.01, 0.03, 0.003, 0.1), "factors": (32, 64)},
     ),
     "BPR": Method(
         "Factors that rank what was met above what was not.",
         bpr,
-        {"factors": (32, 64), "penalty": (0.01, 0.003, 0.03), "rounds": (20, 60)},
+        {"penalty": (0.02, 0.01, 0.04), "rounds": (60,), "factors": (32,)},
     ),
     "popularity": Method("The same for everybody: what most users have met.", popularity, {}),
 }
@@ -94,34 +106,30 @@ def methods_for(matrix: csr_matrix, memory: int | None = None) -> tuple[dict[str
     """
     users, items = matrix.shape
     memory = memory_bytes() if memory is None else memory
+    pairs = int((np.diff(matrix.indptr).astype(np.int64) ** 2).sum())
     methods, sentences = dict(METHODS), []
     most = min(MOST_ITEMS, int((memory / 4 / 4) ** 0.5))  # a quarter of it, in float32
     if items > most:
-        penalties = METHODS["EASE"].axes["penalty"]
-        methods["EASE"] = Method(
-            METHODS["EASE"].sentence, ease_in_part, {"penalty": penalties, "popular": (most,), "rank": (RANK,)}
-        )
-        reason = "its matrix of all pairs" if most < MOST_ITEMS else f"a matrix of pairs of more than {most:,} items"
+        axes = {**METHODS["EASE"].axes, "popular": (most,), "rank": (RANK,)}
+        methods["EASE"] = replace(METHODS["EASE"], fit=ease_in_part, axes=axes)
         sentences.append(
-            f"EASE is exact among the {most:,} most popular of {items:,} items and of rank {RANK} for the others: "
-            f"{reason} would take {4 * items**2 / 1e9:.1f} GB and hours."
+            f"EASE is exact among the {most:,} most popular of {items:,} items and of rank {RANK} for other pairs: one "
+            f"matrix of all pairs would take {4 * items**2 / 1e9:.1f} GB."
         )
+    if items > POPULAR:
+        methods["EASE"] = replace(methods["EASE"], popular=POPULAR)
     if users > MOST_USERS:
         del methods["UserKNN"]
         sentences.append(f"UserKNN is left out: it compares every user with all {users:,} others.")
-    pairs = int((np.diff(matrix.indptr).astype(np.int64) ** 2).sum())
     if pairs > MOST_PAIRS:
-        for name in ("iALS", "BPR"):
-            del methods[name]
-        for name, method in methods.items():
-            few = {
-                axis: values[: 3 if name == "EASE" and axis == "penalty" else 1] for axis, values in method.axes.items()
-            }
-            methods[name] = Method(method.sentence, method.fit, few)
+        methods = {name: its if name == "EASE" else its.usual() for name, its in methods.items() if name not in SLOW}
         sentences.append(
-            f"iALS and BPR are left out, and of EASE three penalties are tried, of others one setting: "
+            f"{' and '.join(SLOW)} are left out, and EASE's rivals have their usual settings: "
             f"users have {pairs:,} pairs of items."
         )
+    elif matrix.nnz > MANY:
+        methods |= {name: methods[name].usual() for name in SLOW}
+        sentences.append(f"{' and '.join(SLOW)} have their usual settings: there are {matrix.nnz:,} interactions.")
     return methods, tuple(sentences)
 
 
@@ -136,6 +144,9 @@ def tune(name: str, method: Method, fit: csr_matrix, validation: csr_matrix, tra
     Args: fit, validation, train (U, I) of the same users and items. The axes are searched in turn, twice.
     """
     judged = some_users(validation, JUDGES)
+    if method.popular:
+        chosen = np.sort(np.argsort(-np.bincount(fit.indices, minlength=fit.shape[1]), kind="stable")[: method.popular])
+        fit, judged = csr_matrix(fit[:, chosen]), csr_matrix(judged[:, chosen])
     scores: dict[tuple[float, ...], float] = {}
 
     def score(settings: Settings) -> float:
@@ -145,12 +156,14 @@ def tune(name: str, method: Method, fit: csr_matrix, validation: csr_matrix, tra
         return scores[key]
 
     best: dict[str, float] = {axis: values[0] for axis, values in method.axes.items()}
-    for _ in range(2 if len(best) > 1 else 1):
+    choices = any(len(values) > 1 for values in method.axes.values())
+    for _ in range(2 if choices else 0):
         for axis, values in method.axes.items():
             reached = [score({**best, axis: value}) for value in values]
             best[axis] = values[int(np.argmax(reached))]
     tried = tuple((dict(zip(best, key, strict=True)), its) for key, its in scores.items())
-    return Tuned(name, method.fit(train, **best), best, score(best) if best else float("nan"), tried)
+    top = max(scores.values(), default=float("nan"))
+    return Tuned(name, method.fit(train, **best), best, top, tried, method.popular)
 
 
 def _mean(ranking: Ranking) -> float:
