@@ -120,11 +120,17 @@ KIND = Kind(
     nouns="interactions",
     forms="a log of users and items (.inter, .csv ...)",
     built_in=BUILT_IN,
-    tasks={"policy": "ganforge.kinds.interactions.policy.task:PolicyTask"},
+    tasks={
+        "policy": "ganforge.kinds.interactions.policy.task:PolicyTask",
+        "simulate": "ganforge.kinds.interactions.simulate.task:Simulate",
+    },
     recognises=recognises,
     keep=keep,
     overview=overview,
-    models={"policy": "ganforge.kinds.interactions.policy.model:load_policy"},
+    models={
+        "policy": "ganforge.kinds.interactions.policy.model:load_policy",
+        "simulate": "ganforge.kinds.interactions.simulate.model:load_users",
+    },
     options=(
         Option(
             "count", ("apply",), int, "N", "Of a recommender: how many items each user gets; 10 when you say nothing.",

@@ -68,15 +68,16 @@ def learn(guide: Guide, draw: Callable[[int], Log], train: Log, unseen: Log, rou
     """Learn a guide in rounds.
 
     Args: draw round -> users drawn with the guide so far; train real users; unseen others, to calibrate.
-    Returns: how well each round's discriminator ranked users. The last one below NOTHING is not used.
+    Returns: how well each round's discriminator ranked users, and then how well one more does, which is not used;
+        nor is one that finds NOTHING.
     """
     real, other, found = features(train), features(unseen), list[float]()
-    for number in range(rounds):
+    for number in range(rounds + 1):
         drawn = features(draw(number))
         cut = max(1, round(FRESH * drawn.shape[0]))
         weights, ranked = discriminate(real, drawn[cut:], other, drawn[:cut])
         found.append(ranked)
-        if ranked < NOTHING:
+        if ranked < NOTHING or number == rounds:
             break
         guide.add(weights)
     return found

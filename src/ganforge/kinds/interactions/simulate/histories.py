@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ganforge.errors import DataError, did_you_mean
+from ganforge.kinds.interactions import keep
 from ganforge.kinds.interactions.log import Log
 from ganforge.kinds.interactions.rows import open_rows, texts_of
 from ganforge.kinds.interactions.values import Times
 
 
-def read_histories(path: Path, columns: Mapping[str, str], items: Sequence[str]) -> tuple[Log, int]:
+def read_histories(source: object, columns: Mapping[str, str], items: Sequence[str]) -> tuple[Log, int]:
     """Read a log, of which users and items must be there, and times may be.
 
-    Args: columns role -> name; items the ids that are known. Returns: the log, and rows with other items.
-    Raises: DataError.
+    Args: source a path or a frame; columns role -> name; items the ids that are known.
+    Returns: the log, and how many rows have other items. Raises: DataError.
     """
+    if not isinstance(source, str | Path):
+        with tempfile.TemporaryDirectory(prefix="ganforge-") as folder:
+            return read_histories(keep(source, Path(folder)), columns, items)
+    path = Path(source).expanduser()
     rows = open_rows(path)
     for role in ("user", "item"):
         if columns[role] not in rows.names:

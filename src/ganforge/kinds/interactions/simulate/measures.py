@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,16 +15,17 @@ from ganforge.kinds.interactions.scorers import ease
 from ganforge.kinds.interactions.simulate.adversary import features
 from ganforge.kinds.interactions.simulate.sequences import Users, cut
 from ganforge.measures.detection import chance_to_tell
-from ganforge.measures.intervals import Estimate, from_bootstrap, means_by_bootstrap, of_share
+from ganforge.measures.intervals import Estimate, from_jackknife, means_by_bootstrap, of_share
 from ganforge.measures.ranking import rank
 from ganforge.records import Meaning
 
 Values = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 KNOWN = 0.8  # of what a real user met: the others are to be found
 PENALTIES = (100.0, 200.0, 400.0, 800.0)  # of EASE, of which the users that choose take one
 NEAR = 0.05  # share of real users who are so near to a training user: nearer is too near
 POPULAR = 300  # items whose pairs are compared
-REPEATS = 100
+BLOCKS = 10  # of users, each left out in turn
 MEANINGS = {
     "ndcg": Meaning(
         "higher",
@@ -54,9 +55,7 @@ class Judge:
             "detection": self.detection(made),
             "too_near": self.too_near(made),
             "pairs": pairs(made, self.users.train),
-            "length": from_bootstrap(
-                lambda chosen: _ends_apart(counts[chosen], real), len(counts), np.random.default_rng(0), REPEATS
-            ),
+            "length": _by_jackknife(lambda kept: _ends_apart(counts[kept], real), len(counts)),
         }
         return scored, ndcg
 
@@ -102,14 +101,14 @@ def nearest(profiles: csr_matrix, train: csr_matrix) -> Values:
 
 
 def popularity_distance(made: Log, real: Log) -> Estimate:
-    """Return the total variation between how often items are met; its interval is over users."""
+    """Return the total variation between how often items are met."""
     matrix, shares = made.matrix(), np.bincount(real.item, minlength=len(real.items)) / len(real)
 
-    def apart(chosen: NDArray[np.int64]) -> float:
-        counts = np.bincount(chosen, minlength=matrix.shape[0]) @ matrix
+    def apart(kept: Mask) -> float:
+        counts = kept.astype(np.float64) @ matrix
         return float(0.5 * np.abs(counts / counts.sum() - shares).sum())
 
-    return from_bootstrap(apart, matrix.shape[0], np.random.default_rng(0), REPEATS)
+    return _by_jackknife(apart, matrix.shape[0])
 
 
 def pairs(made: Log, real: Log) -> Estimate:
@@ -119,12 +118,19 @@ def pairs(made: Log, real: Log) -> Estimate:
     there = real.matrix()[:, popular]
     theirs, own = (there.T @ there).toarray()[upper], made.matrix()[:, popular]
 
-    def alike(chosen: NDArray[np.int64]) -> float:
-        some = own[chosen]
+    def alike(kept: Mask) -> float:
+        some = own[kept]
         both = (some.T @ some).toarray()[upper]
         return float(np.corrcoef(both, theirs)[0, 1]) if both.std() and theirs.std() else 0.0
 
-    return from_bootstrap(alike, own.shape[0], np.random.default_rng(0), 20)
+    return _by_jackknife(alike, own.shape[0], least=-1.0)
+
+
+def _by_jackknife(statistic: Callable[[Mask], float], count: int, least: float = 0.0) -> Estimate:
+    """Return a statistic of users with its interval. Args: statistic of a mask (count,) of those that are kept."""
+    block = np.arange(count) % BLOCKS
+    without = np.array([statistic(block != left) for left in range(BLOCKS)])
+    return from_jackknife(statistic(np.ones(count, bool)), without, least)
 
 
 def _ends_apart(one: NDArray[np.int64], other: NDArray[np.int64]) -> float:
@@ -141,8 +147,3 @@ def drawn_again(log: Log, seed: int) -> Log:
     places = np.repeat(starts[chosen], counts) + np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     found = log.taken(places)
     return Log(log.users, log.items, np.repeat(np.arange(len(chosen), dtype=np.int32), counts), found.item)
-
-
-def values(scored: Mapping[str, Estimate]) -> dict[str, float]:
-    """Return the value of each measure."""
-    return {name: its.value for name, its in scored.items()}

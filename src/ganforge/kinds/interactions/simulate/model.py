@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -21,9 +21,8 @@ from ganforge.core.files import refuse_taken, write_through
 from ganforge.core.model_files import built, read_description_of
 from ganforge.errors import InputError, did_you_mean, refused
 from ganforge.events import tell_note
-from ganforge.kinds import on_disk
-from ganforge.kinds.interactions import KIND
 from ganforge.kinds.interactions.log import Log
+from ganforge.kinds.interactions.reading import Reading
 from ganforge.kinds.interactions.simulate.people import Form, People
 from ganforge.kinds.interactions.simulate.plan import SimulateSettings, build_network
 from ganforge.kinds.interactions.simulate.walk import Simulator, Walk
@@ -34,11 +33,11 @@ MOST_DRAWN = 10**8  # users at once
 PART = 10_000  # users in memory while a file is written
 USUAL = 10  # next items that are told of each user
 ASKED_AT_ONCE = 256  # users whose next items are found together
+PER_SECOND = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 NEXT_STEPS = {
     "sample RUN -n 1000 --out synthetic.csv": "users that do not exist, with their sequences in time",
     "apply RUN log.csv --out next.csv": "what each user of a log will probably meet next",
 }
-Unit = Literal["seconds", "milliseconds", "microseconds", "nanoseconds", "order", "text"]
 
 
 class Described(Section):
@@ -46,25 +45,38 @@ class Described(Section):
 
     items: tuple[str, ...] = Field(repr=False, min_length=2)
     columns: dict[str, str]  # role -> name in the data
-    unit: Unit = "seconds"  # that times are written in
+    unit: str = "seconds"  # that times are written in: a name of PER_SECOND, "order" or "text"
     whole: bool = True  # whether all times were whole numbers of it
     parts: int = Field(ge=1, le=100)
     levels: int = Field(ge=0, le=1_000)
 
-    def form(self, settings: SimulateSettings) -> Form:
-        """Return the sizes of the product. Raises: ValueError where they do not fit each other."""
-        if len(self.items) != settings.items or len(set(self.items)) != settings.items:
-            raise ValueError("its items do not fit its network")
-        return Form(settings.items, settings.tastes, self.parts, self.levels, "time" in self.columns)
+    @classmethod
+    def of(cls, reading: Reading, people: People) -> Described:
+        """Describe a product and the log that it learned from."""
+        told, time = str(reading.passport.get("time_unit", "")), reading.log.time
+        unit = told if told in PER_SECOND else "order" if told.startswith("numbers") else "text"
+        return cls(
+            items=tuple(reading.log.items.tolist()),
+            columns=reading.columns.chosen,
+            unit=unit,
+            whole=time is None or bool((time * PER_SECOND.get(unit, 1.0) % 1 == 0).all()),
+            parts=len(people.mixture.shares),
+            levels=0 if people.ratings is None else len(people.ratings.levels),
+        )
+
+    def form(self, tastes: int) -> Form:
+        """Return the sizes of the product. Raises: ValueError for an item that is there twice, or no columns."""
+        if len(set(self.items)) != len(self.items) or not {"user", "item"} <= self.columns.keys():
+            raise ValueError("its items are not those of a log")
+        return Form(len(self.items), tastes, self.parts, self.levels, "time" in self.columns)
 
     def written(self, seconds: NDArray[np.float64]) -> list[Any]:
         """Return times as they are written in the data."""
         if self.unit == "text":
             moments = np.clip(np.round(seconds), -6e10, 2.5e11).astype("datetime64[s]")
             return [str(moment).replace("T", " ") for moment in moments]
-        power = {"milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}.get(self.unit, 1.0)
-        numbers = seconds * power
-        return np.round(numbers).astype(np.int64).tolist() if self.whole else numbers.tolist()
+        numbers = seconds * PER_SECOND.get(self.unit, 1.0)
+        return list(np.round(numbers).astype(np.int64) if self.whole else numbers)
 
 
 @dataclass(frozen=True)
@@ -105,8 +117,7 @@ class UserModel(Model):
             refuse_taken(out, force=bool(options.get("force")))
         if source is None:
             raise InputError("No log was given.", "What users meet next depends on what they met.", "Give a file.")
-        with on_disk(source, KIND) as path:
-            log, unknown = read_histories(Path(path), self.described.columns, self.described.items)
+        log, unknown = read_histories(source, self.described.columns, self.described.items)
         if unknown:
             tell_note(observers, f"{unknown:,} rows have an item that is not in the training data, and are left out", 1)
         table = self.next_items(log, int(options.get("count", USUAL)))
@@ -142,7 +153,7 @@ class UserModel(Model):
         walk, lengths = Walk(simulator, len(histories)), np.array([len(one) for one in histories])
         for step in range(int(lengths.max(initial=0))):
             rows = np.flatnonzero(lengths > step)
-            walk.take(torch.tensor([int(histories[row][step]) for row in rows]), torch.from_numpy(rows))
+            walk.take(torch.tensor([int(histories[row][step]) for row in rows.tolist()]), torch.from_numpy(rows))
         found: NDArray[np.float32] = torch.softmax(walk.scores(simulator.next), 1).numpy()
         return found
 
@@ -190,8 +201,10 @@ class DrawnUsers:
             names["item"]: np.array(described.items, object)[log.item],
         }
         if log.rating is not None:
-            rated = log.rating.astype(np.float64).round(6)
-            columns[names["rating"]] = rated.astype(np.int64) if (rated == np.round(rated)).all() else rated
+            assert self.model.people.ratings is not None
+            levels = self.model.people.ratings.levels
+            whole = len(levels) > 2 and bool((levels == levels.round()).all())
+            columns[names["rating"]] = log.rating.round(0 if whole else 4).astype(np.int64 if whole else float)
         if log.time is not None:
             columns[names["time"]] = described.written(log.time)
         return pd.DataFrame(columns)
@@ -209,6 +222,6 @@ def load_users(folder: Path, device: str = "cpu") -> UserModel:
     with refused(f"The model at {str(folder)!r}"):
         network, described = Network.model_validate(content["network"]), Described.model_validate(content["log"])
         settings = SimulateSettings.model_validate(content["settings"])
-        form = described.form(settings)
-        people = built(folder, lambda: People(Simulator(build_network(network, settings)), form))
+        form = described.form(settings.tastes)
+        people = built(folder, lambda: People(Simulator(build_network(network, settings, form.items)), form))
     return UserModel(people, described)

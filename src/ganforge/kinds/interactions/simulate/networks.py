@@ -20,7 +20,7 @@ from ganforge.networks.language_model import NEVER, RecurrentModel, RowDraws
 
 READ = 200  # width of the layer that reads a profile
 FASTER = 10.0  # times which popularity is learned: it spans some nats, and Adam moves all weights alike
-HIDDEN = 0.6  # share of a profile that is hidden from its reader, at most
+HIDDEN = 0.2  # share of a profile that is hidden from its reader, at most
 
 
 class Behaviour(nn.Module):
@@ -69,7 +69,8 @@ class Behaviour(nn.Module):
     def _profile(self, sequence: Tensor) -> Tensor:
         """Return 1 for each item of sequences, (B, I). Args: sequence (B, L) units."""
         found = torch.zeros(len(sequence), RESERVED + self.items, device=sequence.device)
-        return found.scatter_(1, sequence, 1.0)[:, RESERVED:]
+        found.scatter_(1, sequence, 1.0)
+        return found[:, RESERVED:]
 
     def _windows(self, sequence: Tensor, place: Tensor, random: Draws) -> Tensor:
         """Return the surprise of the steps of a window of each sequence, (B,)."""
@@ -87,7 +88,7 @@ class Behaviour(nn.Module):
         met = (now.cumsum(1, dtype=torch.int8) - now + before[:, None].to(torch.int8)) > 0
         there, hidden = follows != PAD, self.steps(given, None, draws)
         if on_cpu:
-            lost = hidden.new_zeros(follows.shape)
+            lost: Tensor = hidden.new_zeros(follows.shape)
             scores = self.by_sequence(hidden[there]).masked_fill(met[there], NEVER)
             lost[there] = F.cross_entropy(scores, follows[there] - RESERVED, reduction="none")
             return lost.sum(1)

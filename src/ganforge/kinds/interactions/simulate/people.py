@@ -15,6 +15,7 @@ from ganforge.kinds.interactions.log import Log
 from ganforge.kinds.interactions.simulate.population import Gaps, Mixture, Ratings
 from ganforge.kinds.interactions.simulate.walk import Simulator, Walk
 
+MOST_ROUNDS = 10  # of discriminators
 BLOCK = 250  # users drawn at once: another number would give others for the same seed
 
 
@@ -33,6 +34,7 @@ class People(nn.Module):
     """All that users are drawn from: what a run stores."""
 
     guided: Tensor
+    ranked: Tensor
 
     def __init__(self, simulator: Simulator, form: Form) -> None:
         super().__init__()
@@ -41,6 +43,7 @@ class People(nn.Module):
         self.gaps = Gaps() if form.times else None
         self.ratings = Ratings(form.items, form.levels) if form.levels else None
         self.register_buffer("guided", torch.zeros((), dtype=torch.bool))  # whether the guide helps
+        self.register_buffer("ranked", torch.zeros(MOST_ROUNDS + 1))  # how well each discriminator ranked users
 
     def draw(self, count: int, seed: int, guided: bool | None = None, weights: Tensor | None = None) -> Log:
         """Draw users, numbered from 1. The first ones do not depend on `count`.
@@ -48,7 +51,8 @@ class People(nn.Module):
         Args: guided whether the guide changes chances, None for where it helps; weights (E,) of experts, None for those
             that were learned.
         """
-        guided, weights = bool(self.guided) if guided is None else guided, self.simulator.drawn if weights is None else weights
+        guided = bool(self.guided) if guided is None else guided
+        weights = self.simulator.drawn if weights is None else weights
         seeds = [seed_for(seed, "interactions/users", step=first) for first in range(0, count, BLOCK)]
         found = [self._block(one, weights, guided) for one in seeds]
         sequences = [one for block in found for one in block[0]][:count]

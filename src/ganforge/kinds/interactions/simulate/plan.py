@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import ClassVar
 
-import torch
 from pydantic import Field
 
 from ganforge.contracts import Feed, Game, Loss, Player, Tell, Turn
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.interactions.columns import LogSettings
+from ganforge.kinds.interactions.data import InteractionsData, choose_log, log_choices
 from ganforge.kinds.interactions.reading import Reading
 from ganforge.kinds.interactions.simulate.networks import Behaviour
+from ganforge.kinds.interactions.simulate.people import MOST_ROUNDS
 from ganforge.kinds.interactions.simulate.sequences import LONGEST, WINDOW, Users
 from ganforge.planning.compute import Pace, choose_compute, choose_length, choose_pieces, for_one_phase
-from ganforge.planning.draft import ASKED, Draft, choose_data
+from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.game import choose_optimiser, choose_sized, initialised, optimiser_settings, refuse_unbuildable
-from ganforge.recipe import Network, Recipe, Size, TaskSection
+from ganforge.recipe import Network, Recipe, Size
 
 ABSENT = {
-    "objective": "The network learns by likelihood; discriminators choose how its users are drawn (interactions.rounds).",
+    "objective": "The network learns by likelihood; discriminators change its chances (interactions.rounds).",
     "augmentation": "A changed sequence is another user.",
     "network.latent_size": "A taste has interactions.tastes numbers.",
     "records.look_samples": "A look takes the held-out users that choose.",
 }
 SIZES: dict[Size, tuple[int, int]] = {"tiny": (16, 1), "small": (96, 1), "medium": (128, 1), "base": (256, 1),
                                       "large": (512, 1)}  # fmt: skip
-TASTES, TINY_TASTES, DROPOUT, PULL = 32, 4, 0.4, 0.3
+TASTES, TINY_TASTES, DROPOUT, PULL = 32, 4, 0.4, 0.1
 ROUNDS = 3
 RATE, BATCH = 3e-3, 16
 EPOCHS, FEW, MOST_EPOCHS = 14.0, 1_000, 40.0  # with FEW examples; with more, fewer
@@ -48,25 +47,28 @@ PACE = Pace(
 class SimulateSettings(LogSettings):
     """How a log is read, and the settings of a simulator of users."""
 
-    derived: ClassVar[Mapping[str, str]] = {"items": "It is the number of items in the data."}
-
-    items: int = Field(ge=2)
     tastes: int = Field(TASTES, ge=1, le=512)  # numbers of a taste, Z
     dropout: float = Field(DROPOUT, ge=0, lt=1)
     pull: float = Field(PULL, ge=0)  # of tastes towards the normal distribution
-    rounds: int = Field(ROUNDS, ge=0, le=10)  # of discriminators after training; 0: none
+    rounds: int = Field(ROUNDS, ge=0, le=MOST_ROUNDS)  # of discriminators after training; 0: none
 
 
-def build_network(recipe_network: Network, chosen: SimulateSettings) -> Behaviour:
+def items_of(recipe: Recipe) -> int:
+    """Return how many items there are."""
+    assert isinstance(recipe.data, InteractionsData)
+    return recipe.data.items
+
+
+def build_network(recipe_network: Network, chosen: SimulateSettings, items: int) -> Behaviour:
     """Build a network with arbitrary weights."""
-    return Behaviour(chosen.items, recipe_network.need("width"), chosen.tastes, chosen.dropout, chosen.pull)
+    return Behaviour(items, recipe_network.need("width"), chosen.tastes, chosen.dropout, chosen.pull)
 
 
 def build_game(recipe: Recipe) -> Game:
     """Build the game of one player, initialised from the recipe's seed."""
     chosen = recipe.section(SimulateSettings)
     network = initialised(
-        seed_for(recipe.seed, "networks"), lambda: build_network(recipe.network, chosen)
+        seed_for(recipe.seed, "networks"), lambda: build_network(recipe.network, chosen, items_of(recipe))
     ).to(recipe.compute.device)
 
     def loss(turn: Turn) -> Loss:
@@ -83,24 +85,23 @@ def length_of(users: Users) -> tuple[int, str]:
     return 2 + LONGEST, f"of longer sequences the last {LONGEST:,} interactions are learned from"
 
 
-def plan_simulation(draft: Draft, reading: Reading, users: Users, feed: Feed, tell: Tell) -> Recipe:
+def plan_simulation(draft: Draft, asked: LogSettings, reading: Reading, users: Users, feed: Feed, tell: Tell) -> Recipe:
     """Choose every setting, with its reason; times a few steps on this machine. Raises: RecipeError."""
     log, tiny = reading.log, draft.request.size == "tiny"
     length, why = length_of(users)
     draft.explain({"task": ASKED if draft.request.task else "users that do not exist"})
-    choose_data(draft, "interactions", ((length,), why), reading.sha256)
+    choose_log(draft, reading, ((length,), why))
     choose_compute(draft)
     chosen = draft.choose(
         SimulateSettings,
-        items=(len(log.items), "found there"),
+        **log_choices(reading, asked),
         tastes=(TINY_TASTES, "size tiny") if tiny else (TASTES, "measured on MovieLens (docs/log.md)"),
         dropout=(DROPOUT, "measured on MovieLens (docs/log.md)"),
         pull=(PULL, "less than the bound on the likelihood asks for: tastes stay apart"),
         rounds=(ROUNDS, "of discriminators after training (docs/log.md)"),
     )
-    draft.explain({f"interactions.{role}": why for role, why in reading.columns.reasons.items()})
     network = choose_sized(draft, "gru", "fast on a processor, and as good as others here", SIZES, "so many layers")
-    refuse_unbuildable(network, lambda: [build_network(network, chosen)])
+    refuse_unbuildable(network, lambda: [build_network(network, chosen, len(log.items))])
     examples = len(feed)
     choose_optimiser(
         draft,

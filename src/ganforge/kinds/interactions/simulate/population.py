@@ -87,7 +87,7 @@ class Mixture(nn.Module):
     def draw(self, count: int, random: np.random.Generator) -> tuple[NDArray[np.float32], Numbers]:
         """Draw tastes (count, Z) and traits (count, T)."""
         shares, means, factors = (getattr(self, name).numpy() for name in ("shares", "means", "factors"))
-        part = np.searchsorted(np.cumsum(shares), random.random(count) * shares.sum(), side="right").clip(0, len(shares) - 1)
+        part = np.searchsorted(np.cumsum(shares)[:-1], random.random(count) * shares.sum(), side="right")
         noise = random.standard_normal((count, means.shape[1]))
         drawn = means[part] + np.einsum("nij,nj->ni", factors[part], noise)
         grid = np.linspace(0, 1, GRID)
@@ -179,7 +179,7 @@ class Ratings(nn.Module):
         noise = float(self.noise) * random.standard_normal(len(items))
         exact, levels = mean + self.added.numpy()[items] + noise, self.levels.numpy()
         if len(levels) == 2:
-            return np.clip(exact, *levels)
+            return np.asarray(np.clip(exact, levels[0], levels[1]))
         place = np.searchsorted((levels[1:] + levels[:-1]) / 2, exact)
         rated: Numbers = levels[place]
         return rated

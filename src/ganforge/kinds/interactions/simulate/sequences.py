@@ -32,7 +32,7 @@ class Users:
 
 def divide(log: Log, source: str) -> Users:
     """Hold users out, a third of whom choose. What a user met at one time is put in random order. Raises: DataError."""
-    log = _in_random_order_where_tied(log)
+    log = in_random_order_where_tied(log)
     held = subset(len(log.users), min(MOST_HELD_OUT, round(HELD_OUT * len(log.users))), "interactions/held-out users")
     if len(log.users) < FEWEST_USERS:
         raise DataError(
@@ -54,8 +54,8 @@ def _of_users(log: Log, users: NDArray[np.int64]) -> Log:
     return replace(found, users=log.users[users], user=row[found.user])
 
 
-def _in_random_order_where_tied(log: Log) -> Log:
-    """Order within a moment is that of a page or of a file: nothing should be learned from it."""
+def in_random_order_where_tied(log: Log) -> Log:
+    """Return a log in which what a user met at one time is in random order: that of a file means nothing."""
     if log.time is None:
         return log
     chance = np.random.default_rng(seed_for(0, "interactions/ties")).random(len(log))
@@ -72,7 +72,7 @@ def cut(log: Log, share: float) -> tuple[Log, Log]:
 
 
 class WindowRows:
-    """The sequences of all users: rows (n, 2 + L) of a number of a window, BEGIN, units, and padding (engine.feed.Rows).
+    """The sequences of users: rows (n, 2 + L) of the number of a window, BEGIN, units, padding (engine.feed.Rows).
 
     A user has an example for every WINDOW interactions.
     """

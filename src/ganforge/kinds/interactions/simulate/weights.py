@@ -1,6 +1,8 @@
-"""The weights of the experts, by the likelihood of what held-out users met next: a conditional logit (McFadden 1974)."""
+"""The weights of the experts, by the likelihood of what held-out users met next (McFadden 1974)."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -13,7 +15,7 @@ from ganforge.kinds.interactions.log import Log
 from ganforge.kinds.interactions.simulate.walk import EXPERTS, Simulator, Walk
 from ganforge.networks.language_model import NEVER
 
-MOST_NUMBERS = 2**24  # of what experts say, held at once
+MOST_NUMBERS = 2**25  # of what experts say, held at once
 MOST_STEPS = 3_000  # that weights are fitted to
 RIDGE = 1e-3
 ROUNDS = 60
@@ -41,10 +43,36 @@ def weigh(simulator: Simulator, log: Log) -> None:
     simulator.next.copy_(_fitted(*_said(simulator, sequences, later, random)))
 
 
+ALL = "all together"
+TOLD_APART = {"the network": (0, 1), "Markov": (2,), "EASE": (3,), "popularity": (4,)}  # experts of each way to tell
+
+
+def places_of(
+    simulator: Simulator, sequences: Sequence[NDArray[np.int64]], asked: Sequence[NDArray[np.bool_]]
+) -> dict[str, NDArray[np.int64]]:
+    """Return the place, from 1, of what came next among all items not met, by all experts and by some, (N,).
+
+    Args: asked which steps of each sequence; of more than MOST_STEPS, so many. Items told alike are in random order.
+    """
+    random = np.random.default_rng(seed_for(0, "interactions/next"))
+    said, never, came = _said(simulator, sequences, asked, random)
+    noise = torch.from_numpy(random.random(never.shape).astype(np.float32))
+    found = {}
+    for name, experts in {ALL: range(len(EXPERTS)), **TOLD_APART}.items():
+        weights = torch.zeros(len(EXPERTS))
+        chosen = list(experts)
+        weights[chosen] = simulator.next[chosen] if len(chosen) > 1 else 1.0
+        scores = torch.einsum("e,eni->ni", weights, said).masked_fill(never, NEVER)
+        own, chance = scores.gather(1, came[:, None]), noise.gather(1, came[:, None])
+        above = (scores > own) | ((scores == own) & (noise > chance))
+        found[name] = above.sum(1).numpy() + 1
+    return found
+
+
 def _said(
     simulator: Simulator,
-    sequences: list[NDArray[np.int64]],
-    asked: list[NDArray[np.bool_]],
+    sequences: Sequence[NDArray[np.int64]],
+    asked: Sequence[NDArray[np.bool_]],
     random: np.random.Generator,
     taste: Tensor | None = None,
     known: Tensor | None = None,
@@ -77,8 +105,8 @@ def _fitted(said: Tensor, never: Tensor, came: Tensor) -> Tensor:
         optimiser.zero_grad()
         scores = torch.einsum("e,eni->ni", weights, scaled).masked_fill(never, NEVER)
         lost = F.cross_entropy(scores, came) + RIDGE * weights.square().sum()
-        lost.backward()
+        lost.backward()  # type: ignore[no-untyped-call]
         return lost
 
-    optimiser.step(loss)
+    optimiser.step(loss)  # type: ignore[no-untyped-call]
     return weights.detach() / spread
