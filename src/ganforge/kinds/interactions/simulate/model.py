@@ -202,8 +202,8 @@ class DrawnUsers:
         }
         if log.rating is not None:
             assert self.model.people.ratings is not None
-            levels = self.model.people.ratings.levels
-            whole = len(levels) > 2 and bool((levels == levels.round()).all())
+            ratings = self.model.people.ratings
+            whole = not ratings.exact and bool((ratings.levels == ratings.levels.round()).all())
             columns[names["rating"]] = log.rating.round(0 if whole else 4).astype(np.int64 if whole else float)
         if log.time is not None:
             columns[names["time"]] = described.written(log.time)

@@ -19,19 +19,24 @@ from torch import Tensor, nn
 from ganforge.kinds.interactions.log import Log
 
 Numbers = NDArray[np.float64]
-TRAITS = ("length", "start", "pace", "rating")  # of a user: log of interactions, first time, mean log of gaps, mean
+TRAITS = ("length", "start", "pace", "rating")  # log of interactions, first time, mean log of gaps, kindness
+    "length",
+    "start",
+    "pace",
+    "rating",
+)  # of a user: log of interactions, first time, mean log of gaps, kindness of ratings
 USERS_OF_A_PART, MOST_PARTS = 75, 20  # of the mixture
 MOST_FITTED = 20_000  # users that the mixture is fitted to
 GRID = 201  # points of a trait's quantiles
 RIDGE = 1e-3  # variance that is added to each part
 GROUPS = 4  # of users by their pace, each with its own gaps
-GAPS = 16  # classes of gaps: none, and others of like size
+GAPS, POINTS = 16, 17  # classes of gaps: none, and others of like size; quantiles of each
 SMOOTH = 0.5  # of a gap that is added to each count
 MOST_LEVELS = 50  # different ratings, beyond which they are numbers on a line
 FEWEST_OF_ITEM = 5  # ratings of an item whose mean counts half
 
 
-def traits_of(log: Log) -> Numbers:
+def traits_of(log: Log, ratings: Ratings | None) -> Numbers:
     """Return the traits of each user, (U, T); 0 for what the log does not tell."""
     counts, starts = log.counts(), log.starts()
     found = np.zeros((len(counts), len(TRAITS)))
@@ -41,8 +46,9 @@ def traits_of(log: Log) -> Numbers:
         same = log.user[1:] == log.user[:-1]
         gaps = np.log1p(np.diff(log.time)[same])
         found[:, 2] = np.bincount(log.user[1:][same], gaps, len(counts)) / np.maximum(1, counts - 1)
-    if log.rating is not None:
-        found[:, 3] = np.bincount(log.user, log.rating, len(counts)) / np.maximum(1, counts)
+    if ratings is not None and log.rating is not None:
+        left = log.rating - ratings.usual.numpy()[log.item]
+        found[:, 3] = np.bincount(log.user, left, len(counts)) / np.maximum(1, counts)
     return found
 
 
@@ -100,13 +106,14 @@ class Mixture(nn.Module):
 class Gaps(nn.Module):
     """The time from one interaction to the next: a Markov chain of classes of gaps, one for each pace."""
 
-    edges: Tensor
+    inside: Tensor
     chances: Tensor
     paces: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("edges", torch.zeros(GAPS, dtype=torch.float64))  # log(1 + gap); class 0 is no gap
+        # quantiles of log(1 + gap) in each class; class 0 is no gap
+        self.register_buffer("inside", torch.zeros(GAPS, POINTS, dtype=torch.float64))
         self.register_buffer("chances", torch.zeros(GROUPS, GAPS + 1, GAPS, dtype=torch.float64))  # after GAPS: first
         self.register_buffer("paces", torch.zeros(GROUPS - 1, dtype=torch.float64))
 
@@ -117,69 +124,76 @@ class Gaps(nn.Module):
         made = cls()
         same = log.user[1:] == log.user[:-1]
         user, gaps = log.user[1:][same], np.log1p(np.diff(log.time)[same])
-        longer = gaps[gaps > 0]
-        edges = np.quantile(longer, np.linspace(0, 1, GAPS)) if len(longer) else np.zeros(GAPS)
-        made.edges.copy_(torch.from_numpy(edges))
+        longer = np.sort(gaps[gaps > 0])
+        edges = longer[np.arange(1, GAPS - 1) * len(longer) // (GAPS - 1)] if len(longer) else np.zeros(GAPS - 2)
+        kind = np.where(gaps > 0, np.searchsorted(edges, gaps, side="right") + 1, 0)
+        for one in np.unique(kind[kind > 0]):
+            own = np.quantile(gaps[kind == one], np.linspace(0, 1, POINTS))
+            made.inside[int(one)] = torch.from_numpy(own)
         paces = np.quantile(pace, np.linspace(0, 1, GROUPS + 1)[1:-1])
         made.paces.copy_(torch.from_numpy(paces))
-        kind = np.where(gaps > 0, np.searchsorted(edges[1:-1], gaps, side="right") + 1, 0)
         first = np.append(True, user[1:] != user[:-1])[: len(user)]
         before = np.where(first, GAPS, np.append(0, kind[:-1])[: len(kind)])
         counts = np.zeros((GROUPS, GAPS + 1, GAPS))
         np.add.at(counts, (np.searchsorted(paces, pace)[user], before, kind), 1)
-        counts += SMOOTH * (counts.sum((0, 1)) / max(1, counts.sum()))
+        usual = counts.sum(1, keepdims=True) + 1e-9 * np.bincount(kind, minlength=GAPS)  # of a pace
+        counts += SMOOTH * usual / np.maximum(1e-12, usual.sum(2, keepdims=True))
         made.chances.copy_(torch.from_numpy(counts / np.maximum(1e-12, counts.sum(2, keepdims=True))))
         return made
 
     def draw(self, steps: int, pace: Numbers, random: np.random.Generator) -> Numbers:
         """Draw the gap before each interaction, (B, steps); there is none before the first. Args: pace (B,)."""
-        sums, edges = self.chances.numpy().cumsum(2), self.edges.numpy()
+        sums, inside = self.chances.numpy().cumsum(2), self.inside.numpy()
         group = np.searchsorted(self.paces.numpy(), pace)
         gaps, before = np.zeros((len(pace), steps)), np.full(len(pace), GAPS)
         for step in range(1, steps):
             own = sums[group, before]
             kind = (random.random((len(pace), 1)) * own[:, -1:] >= own).sum(1).clip(max=GAPS - 1)
-            low, high = edges[np.maximum(0, kind - 1)], edges[kind]
-            drawn = np.expm1(low + (high - low) * random.random(len(pace)))
-            gaps[:, step], before = np.where(kind > 0, drawn, 0.0), kind
+            place, above = np.divmod((POINTS - 1) * random.random(len(pace)), 1)
+            low, high = (inside[kind, place.astype(np.int64) + side] for side in (0, 1))
+            gaps[:, step], before = np.expm1(low + (high - low) * above), kind
         return gaps
 
 
 class Ratings(nn.Module):
-    """A rating: that of the user, what the item adds, and noise, rounded to one that is given."""
+    """A rating: what is usual for the item, the user's kindness, and noise, rounded to one that is given."""
 
-    added: Tensor
+    usual: Tensor
     levels: Tensor
+    exact: Tensor
     noise: Tensor
 
     def __init__(self, items: int, levels: int) -> None:
         super().__init__()
-        self.register_buffer("added", torch.zeros(items, dtype=torch.float64))
-        self.register_buffer("levels", torch.zeros(levels, dtype=torch.float64))  # two: the least and the greatest
+        self.register_buffer("usual", torch.zeros(items, dtype=torch.float64))
+        self.register_buffer("levels", torch.zeros(levels, dtype=torch.float64))
+        self.register_buffer("exact", torch.zeros((), dtype=torch.bool))  # then levels are the least and the greatest
         self.register_buffer("noise", torch.zeros((), dtype=torch.float64))
 
     @classmethod
-    def fit(cls, log: Log, mean: Numbers) -> Ratings:
-        """Fit them to a log with ratings. Args: mean (U,) of each user."""
+    def fit(cls, log: Log) -> Ratings:
+        """Fit them to a log with ratings."""
         assert log.rating is not None
         rating = log.rating.astype(np.float64)
         levels = np.unique(rating)
-        levels = levels if len(levels) <= MOST_LEVELS else levels[[0, -1]]
+        exact = len(levels) > MOST_LEVELS
+        levels = levels[[0, -1]] if exact else levels
         made = cls(len(log.items), len(levels))
-        left = rating - mean[log.user]
-        counts = np.bincount(log.item, minlength=len(log.items))
-        added = np.bincount(log.item, left, len(log.items)) / (counts + FEWEST_OF_ITEM)
-        made.added.copy_(torch.from_numpy(added))
+        made.exact.fill_(exact)
+        counts, mean = np.bincount(log.item, minlength=len(log.items)), rating.mean()
+        usual = mean + np.bincount(log.item, rating - mean, len(log.items)) / (counts + FEWEST_OF_ITEM)
+        made.usual.copy_(torch.from_numpy(usual))
         made.levels.copy_(torch.from_numpy(levels))
-        made.noise.fill_(float((left - added[log.item]).std()))
+        kindness = traits_of(log, made)[:, 3]
+        made.noise.fill_(float((rating - usual[log.item] - kindness[log.user]).std()))
         return made
 
-    def draw(self, items: NDArray[np.int64], mean: Numbers, random: np.random.Generator) -> Numbers:
-        """Draw ratings (N,) of items (N,) by users whose mean is (N,)."""
+    def draw(self, items: NDArray[np.int64], kindness: Numbers, random: np.random.Generator) -> Numbers:
+        """Draw ratings (N,) of items (N,) by users whose kindness is (N,)."""
         noise = float(self.noise) * random.standard_normal(len(items))
-        exact, levels = mean + self.added.numpy()[items] + noise, self.levels.numpy()
-        if len(levels) == 2:
-            return np.asarray(np.clip(exact, levels[0], levels[1]))
-        place = np.searchsorted((levels[1:] + levels[:-1]) / 2, exact)
+        rating, levels = self.usual.numpy()[items] + kindness + noise, self.levels.numpy()
+        if self.exact:
+            return np.asarray(np.clip(rating, levels[0], levels[1]))
+        place = np.searchsorted((levels[1:] + levels[:-1]) / 2, rating)
         rated: Numbers = levels[place]
         return rated

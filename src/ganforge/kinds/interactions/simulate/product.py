@@ -24,10 +24,10 @@ def people_of(network: Behaviour, users: Users, seed: int) -> People:
     simulator = Simulator(network)
     simulator.learn(users.train)
     weigh(simulator, users.chooses)
-    traits = traits_of(users.train)
+    ratings = Ratings.fit(users.train) if users.train.rating is not None else None
+    traits = traits_of(users.train, ratings)
     mixture = Mixture.fit(_tastes(network, users, seed), traits, seed_for(seed, "interactions/mixture"))
     gaps = Gaps.fit(users.train, traits[:, 2]) if users.train.time is not None else None
-    ratings = Ratings.fit(users.train, traits[:, 3]) if users.train.rating is not None else None
     levels = 0 if ratings is None else len(ratings.levels)
     form = Form(network.items, mixture.tastes, len(mixture.shares), levels, gaps is not None)
     people = People(simulator, form)
