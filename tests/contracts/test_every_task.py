@@ -162,6 +162,10 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("text", "dictionary"): (_languages, {"examples": 640}),
     ("text", "translate"): (_languages, {"examples": 256}),
     ("interactions", "policy"): (_clubs, {"examples": 256, "kind": "interactions"}),
+    ("interactions", "simulate"): (
+        _clubs,
+        {"examples": 256, "kind": "interactions", "settings": {"interactions.rounds": "1"}},
+    ),
 }
 ONLY_SOMETIMES = {  # measures of other data or games: no pairs, enough rows to learn by likelihood, an adversary
     ("pictures", "translate"): {"kept"},

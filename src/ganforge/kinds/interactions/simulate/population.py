@@ -20,11 +20,6 @@ from ganforge.kinds.interactions.log import Log
 
 Numbers = NDArray[np.float64]
 TRAITS = ("length", "start", "pace", "rating")  # log of interactions, first time, mean log of gaps, kindness
-    "length",
-    "start",
-    "pace",
-    "rating",
-)  # of a user: log of interactions, first time, mean log of gaps, kindness of ratings
 USERS_OF_A_PART, MOST_PARTS = 75, 20  # of the mixture
 MOST_FITTED = 20_000  # users that the mixture is fitted to
 GRID = 201  # points of a trait's quantiles
