@@ -123,6 +123,7 @@ KIND = Kind(
     tasks={
         "policy": "ganforge.kinds.interactions.policy.task:PolicyTask",
         "simulate": "ganforge.kinds.interactions.simulate.task:Simulate",
+        "invent": "ganforge.kinds.interactions.invent.task:Invent",
     },
     recognises=recognises,
     keep=keep,
@@ -130,11 +131,13 @@ KIND = Kind(
     models={
         "policy": "ganforge.kinds.interactions.policy.model:load_policy",
         "simulate": "ganforge.kinds.interactions.simulate.model:load_users",
+        "invent": "ganforge.kinds.interactions.invent.model:load_inventions",
     },
     options=(
         Option(
-            "count", ("apply",), int, "N", "Of a recommender: how many items each user gets; 10 when you say nothing.",
-            "10", flag="-n", within=(1, 10_000),
+            "count", ("apply",), int, "N",
+            "How many items each user gets, or how many users each new item; 10 when you say nothing.", "10",
+            flag="-n", within=(1, 10_000),
         ),
         Option(
             "exclude", ("apply",), str, "WHAT",
@@ -149,6 +152,10 @@ KIND = Kind(
         Option(
             "whom", ("apply",), str, "WHOM", "Of a recommender, instead of DATA: one user of the data.", '"user=42"',
             flag="--for", instead=True,
+        ),
+        Option(
+            "whom", ("sample",), str, "WHOM", "Of invented items: the users whom they would please.", '"users=42,43"',
+            flag="--for",
         ),
         Option(
             "new", ("apply",), str, "ITEMS",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ LEAST, MOST = 5, 200  # rows with a word, and words of a column, that become fea
 MOST_CELLS = 1 << 27  # rows times features: half a GiB
 SHARE = 0.2  # of cells with a separator, from which on a column holds lists
 CATEGORIES = 0.1  # different values for each row, up to which each value is a word of its own
-SURE = 0.95  # share of cells that are dates, from which on a column holds dates
+SURE = 0.95  # share of cells that are numbers or dates, from which on a column holds such
 YEAR = 365.25 * 86_400
 WORDS = "words"
 _WORD = re.compile(r"\w+")
@@ -75,6 +75,7 @@ class Features:
     values: NDArray[np.float32]  # (N, F)
     missing: NDArray[np.bool_]  # (N, F) where a cell was empty; the value is 0
     coding: Coding
+    unknown: Mapping[str, int] = field(default_factory=dict)  # words that the coding does not know -> how often
 
     def at(self, ids: NDArray[np.str_]) -> Features:
         """Return the features of some ids (M,); of those that are not in the table all are missing."""
@@ -230,10 +231,11 @@ def _column(name: str, cells: pa.Array, kind: str, most: int) -> FeatureColumn |
 
 
 def _numbers(cells: pa.Array) -> NDArray[np.float64] | None:
-    """Return a column of numbers (N,), or of dates in years; None for words."""
+    """Return a column of numbers (N,), or of dates in years; None for words. A few strange cells are missing ones."""
+    texts = sum(text is not None for text in _texts(cells))
     if not pa.types.is_temporal(cells.type):
         numbers, strange = numbers_of(cells)
-        if not strange:
+        if not strange or np.isfinite(numbers).sum() >= SURE * texts:
             return numbers
     times = Times("")
     times.add(pa.chunked_array([cells]))
@@ -241,7 +243,6 @@ def _numbers(cells: pa.Array) -> NDArray[np.float64] | None:
         seconds, _ = times.result()
     except DataError:
         return None
-    texts = sum(text is not None for text in _texts(cells))
     return seconds / YEAR + 1970 if np.isfinite(seconds).sum() >= SURE * texts else None
 
 
@@ -260,7 +261,8 @@ def _separator(texts: Sequence[str], signs: str) -> str:
 
 
 def _encoded(ids: NDArray[np.str_], cells: Mapping[str, pa.Array], coding: Coding) -> Features:
-    """Return the features of a table. Words that the coding does not know are nothing; a column may be absent."""
+    """Return the features of a table. Words that the coding does not know count as absent; a column may be absent."""
+    unknown: Counter[str] = Counter()
     values = np.zeros((len(ids), len(coding.features)), np.float32)
     missing = np.zeros(values.shape, bool)
     first = 0
@@ -280,5 +282,7 @@ def _encoded(ids: NDArray[np.str_], cells: Mapping[str, pa.Array], coding: Codin
                 if text is None:
                     missing[row, place] = True
                 else:
-                    values[row, [known[word] for word in column.words_of(text) if word in known]] = 1.0
-    return Features(ids, coding.features, values, missing, coding)
+                    words = column.words_of(text)
+                    values[row, [known[word] for word in words if word in known]] = 1.0
+                    unknown.update(f"{column.name}={word}" for word in words if word not in known)
+    return Features(ids, coding.features, values, missing, coding, unknown)

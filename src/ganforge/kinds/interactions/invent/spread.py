@@ -1,0 +1,37 @@
+"""The spread of audiences: items with the same features have different ones, as known items of that kind did.
+
+Shape letters here: Q new items, N known ones, S draws of each, D numbers of an audience.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganforge.core.seeds import seed_for
+from ganforge.kinds.interactions.invent.audience import Array, Audiences
+
+NEAR = 150  # known items whose residuals are drawn
+SIZE_WEIGHT = 1.0  # of the difference of two logarithms of expected sizes, beside a similarity of at most about 2
+DRAWS = 64
+
+
+def nearest(known: Audiences, codes: Array, expected: Array, *, itself: bool = False) -> NDArray[np.int64]:
+    """Return the places of the known items that are like others in features and expected size, (Q, at most NEAR).
+
+    Args: codes (Q, F); expected (Q, D) audiences; itself whether these are the known items, each then without itself.
+    """
+    alike = known.similarity(codes, known.codes)
+    size, sizes = np.log(known.sizes(expected)), np.log(known.sizes(known.fitted.left_out))
+    alike -= SIZE_WEIGHT * np.abs(size[:, None] - sizes)
+    if itself:
+        np.fill_diagonal(alike, -np.inf)
+    count = min(NEAR, max(1, len(known.codes) // 5))
+    return np.asarray(np.argsort(-alike, axis=1, kind="stable")[:, :count])
+
+
+def drawn_residuals(known: Audiences, near: NDArray[np.int64], seed: int, draws: int = DRAWS) -> Array:
+    """Return residuals of known items of the kind of each new one, (Q, S, D). Args: near (Q, K) their places."""
+    random = np.random.default_rng(seed_for(seed, "invent/residuals"))
+    chosen = random.integers(0, near.shape[1], (len(near), draws))
+    return np.asarray(known.residuals[np.take_along_axis(near, chosen, 1)])
