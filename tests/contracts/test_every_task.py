@@ -166,6 +166,7 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
         _clubs,
         {"examples": 256, "kind": "interactions", "settings": {"interactions.rounds": "1"}},
     ),
+    ("interactions", "invent"): (_clubs, {"examples": 640, "kind": "interactions"}),
 }
 ONLY_SOMETIMES = {  # measures of other data or games: no pairs, enough rows to learn by likelihood, an adversary
     ("pictures", "translate"): {"kept"},

@@ -123,9 +123,7 @@ class Inventions(Model):
         for first in range(0, len(encoded), AT_ONCE):
             codes = encoded[first : first + AT_ONCE]
             expected = self.known.predict(codes)
-            drawn = self.stored.draw(
-                self.known, codes, expected, seed, corrected=self.stored.is_corrected
-            )
+            drawn = self.stored.draw(self.known, codes, expected, seed, corrected=self.stored.is_corrected)
             sizes = self.known.sizes(drawn)
             for row, ident in enumerate(features.ids[first : first + AT_ONCE].tolist()):
                 chances = self.known.tastes @ expected[row]
@@ -218,11 +216,12 @@ class Inventions(Model):
         return float(np.quantile(apart, FAR))
 
     def _nearest(self, codes: Array, *, itself: bool = False) -> tuple[Array, NDArray[np.int64]]:
-        """Return the distance (Q,) to the nearest known item, and its place: the number of codes that differ."""
+        """Return the squared distance (Q,) to the nearest known item, and its place: how many words differ, about."""
+        known, squares = self.known.codes, (self.known.codes**2).sum(1)
         apart, places = np.empty(len(codes)), np.empty(len(codes), np.int64)
         for first in range(0, len(codes), AT_ONCE):
             block = codes[first : first + AT_ONCE]
-            between = np.abs(block[:, None] - self.known.codes[None]).sum(2)
+            between = np.maximum(0, (block**2).sum(1)[:, None] + squares - 2 * block @ known.T)
             if itself:
                 between[np.arange(len(block)), first + np.arange(len(block))] = np.inf
             places[first : first + AT_ONCE] = between.argmin(1)

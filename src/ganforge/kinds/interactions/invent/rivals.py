@@ -79,8 +79,10 @@ def _penalty(x: Array, known: Audiences, material: Material) -> float:
     y, mean = known.targets, known.targets.mean(0)
 
     def score(penalty: float) -> float:
-        hat = x @ np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T)
-        return judge.ndcg(y - (y - mean - hat @ (y - mean)) / (1 - hat.diagonal())[:, None])
+        inverse = np.linalg.inv(x.T @ x + penalty * np.eye(x.shape[1]))
+        leverage = ((x @ inverse) * x).sum(1)
+        whole = x @ (inverse @ (x.T @ (y - mean)))
+        return judge.ndcg(y - (y - mean - whole) / (1 - leverage)[:, None])
 
     return max(PENALTIES, key=score)
 

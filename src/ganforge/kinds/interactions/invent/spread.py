@@ -14,6 +14,7 @@ from ganforge.kinds.interactions.invent.audience import Array, Audiences
 NEAR = 150  # known items whose residuals are drawn
 SIZE_WEIGHT = 1.0  # of the difference of two logarithms of expected sizes, beside a similarity of at most about 2
 DRAWS = 64
+AT_ONCE = 512  # items
 
 
 def nearest(known: Audiences, codes: Array, expected: Array, *, itself: bool = False) -> NDArray[np.int64]:
@@ -21,13 +22,16 @@ def nearest(known: Audiences, codes: Array, expected: Array, *, itself: bool = F
 
     Args: codes (Q, F); expected (Q, D) audiences; itself whether these are the known items, each then without itself.
     """
-    alike = known.similarity(codes, known.codes)
     size, sizes = np.log(known.sizes(expected)), np.log(known.sizes(known.fitted.left_out))
-    alike -= SIZE_WEIGHT * np.abs(size[:, None] - sizes)
-    if itself:
-        np.fill_diagonal(alike, -np.inf)
     count = min(NEAR, max(1, len(known.codes) // 5))
-    return np.asarray(np.argsort(-alike, axis=1, kind="stable")[:, :count])
+    found = np.empty((len(codes), count), np.int64)
+    for first in range(0, len(codes), AT_ONCE):
+        block = slice(first, first + AT_ONCE)
+        alike = known.similarity(codes[block], known.codes) - SIZE_WEIGHT * np.abs(size[block, None] - sizes)
+        if itself:
+            alike[np.arange(len(alike)), first + np.arange(len(alike))] = -np.inf
+        found[block] = np.argpartition(-alike, count - 1, axis=1)[:, :count]
+    return found
 
 
 def drawn_residuals(known: Audiences, near: NDArray[np.int64], seed: int, draws: int = DRAWS) -> Array:
