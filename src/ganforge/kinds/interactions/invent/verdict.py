@@ -32,7 +32,7 @@ from ganforge.measures.prediction import auc, auc_standard_error
 from ganforge.records import GRADES, Block, Evaluation, Meaning, Rows, Verdict
 
 BOUNDS = (0.8, 0.55, 0.3, 0.1)  # shares of the way from random lists to the oracle's, of the first four grades
-TREES = 200
+TREES = 100
 SHOWN = 12
 GROUPS, GROUP = 12, 5  # of users that items are invented for; users of each
 MEANINGS = {
