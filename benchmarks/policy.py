@@ -28,15 +28,15 @@ from ganforge.engine.fit import FitSettings, fit
 from ganforge.kinds.interactions.columns import LogSettings
 from ganforge.kinds.interactions.log import Log
 from ganforge.kinds.interactions.policy import plan
-from ganforge.kinds.interactions.policy.choice import BASE, Tilt, chosen, tilts
+from ganforge.kinds.interactions.policy.choice import Tilt, chosen, is_better, tilts
 from ganforge.kinds.interactions.policy.game import Discriminator, game_of_policy
 from ganforge.kinds.interactions.policy.material import dense, shares_of, tastes
-from ganforge.kinds.interactions.policy.product import WEIGHTS, Choice, scored
+from ganforge.kinds.interactions.policy.product import WEIGHTS, scored
 from ganforge.kinds.interactions.policy.rewards import fit_rewards
 from ganforge.kinds.interactions.reading import read_log
 from ganforge.kinds.interactions.scorers import ease
 from ganforge.kinds.interactions.split import split_log
-from ganforge.measures.off_policy import Draws, Worth, difference, worth
+from ganforge.measures.off_policy import Draws, Worth, worth
 from ganforge.planning.game import initialised
 
 BAR = 0.793  # of the reward model in the issue, at an effective share of .17
@@ -157,7 +157,7 @@ def one_seed(log: Log, traits: NDArray[np.float32] | None, seed: int, repeats: i
     more = world.of(scored(adversary(known, expected, seed), tastes(known, LIKED)))
     against = [best(rewards + weight * spread * more, every) for weight in WEIGHTS]
     strongest, its_strongest = max(against, key=lambda one: one[1].value.low)
-    accepted = Choice(BASE, BASE, 0.0, difference(its_strongest, its)).helps
+    accepted = is_better(its_strongest, its)
     means = np.repeat(model.item_means[None], len(log.users), 0)
     greedy = np.zeros_like(policy)
     greedy[np.arange(len(greedy)), np.where(world.there, rewards, -np.inf).argmax(1)] = 1

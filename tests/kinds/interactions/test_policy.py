@@ -10,12 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import ganforge as gf
 from ganforge.errors import DataError, InputError
-from ganforge.kinds.interactions.policy.choice import BASE, base_policy, chosen, tilts
+from ganforge.kinds.interactions.policy import product
+from ganforge.kinds.interactions.policy.choice import BASE, base_policy, chosen, is_better, tilts
+from ganforge.kinds.interactions.policy.game import Discriminator
 from ganforge.kinds.interactions.policy.material import PolicySettings, open_material
 from ganforge.kinds.interactions.policy.tilt import CLOSENESS, Closeness, tilted
+from ganforge.kinds.interactions.policy.verdict import evaluate_policy
+from ganforge.measures.off_policy import Draws, worth
 
 USERS, ITEMS, EACH = 120, 40, 16
 GROUP, CLUB = np.arange(USERS) % 2, np.arange(ITEMS) % 2
@@ -111,6 +116,34 @@ def test_the_price_is_chosen_among_policies_that_the_log_can_judge(log: Path) ->
     assert tried[tilt].share >= 0.2
     assert min(its.share for its in worths) < 0.2  # of greedier ones, whose value may be higher
     assert worths[0].share == pytest.approx(1)
+
+
+def test_a_gain_is_taken_if_it_is_certain_and_the_propensities_fit_no_worse() -> None:
+    random = np.random.default_rng(3)
+    users, reward = np.repeat(np.arange(200), 5), (random.random(1_000) < 0.5).astype(np.float64)
+    draws = Draws(users, reward, np.full(1_000, 0.5))
+    plain, better = worth(draws, np.full(1_000, 0.5)), worth(draws, np.where(reward > 0, 0.6, 0.4))
+    assert is_better(better, plain)
+    assert not is_better(plain, better)
+    assert not is_better(
+        worth(draws, np.where(reward > 0, 0.502, 0.498)), worth(draws, 0.5 + 0.1 * random.random(1_000))
+    )
+    assert not is_better(worth(draws, np.where(reward > 0, 1.2, 0.8)), plain)  # its weights are 2 on average
+
+
+def test_an_adversary_that_is_used_is_stored_and_its_worth_is_told(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(product, "is_better", lambda one, other: True)
+    material = open_material(log, PolicySettings(), 0)
+    network = Discriminator(ITEMS, 4)
+    network.decoder.bias.data += torch.linspace(-1, 1, ITEMS)
+    stored = product.found(material, network)
+    assert stored.discriminator is not None
+    users = np.arange(5)
+    beyond = stored.preferred(users, stored.rewards.of(users)) - stored.rewards.of(users)
+    assert np.diff(beyond).min() > 0
+    evaluation = evaluate_policy(stored, material)
+    assert "here it adds" in " ".join(evaluation.verdict.sentences)
+    assert evaluation.verdict.adversarial_helps is False
 
 
 def test_expected_rewards_find_the_clubs(log: Path) -> None:

@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 from ganforge.kinds.interactions.log import Log
 from ganforge.kinds.interactions.policy.rewards import Rewards, Rows, blocks_of
 from ganforge.kinds.interactions.policy.tilt import CLOSENESS, Array, Closeness, tilted
-from ganforge.measures.off_policy import LEAST_SHARE, Draws, Values, Worth, worth
+from ganforge.measures.off_policy import LEAST_SHARE, Draws, Values, Worth, difference, worth
 
 LEAST_CHOSEN = 2 * LEAST_SHARE  # effective share of a policy that is chosen, so that other logs can judge it, too
 BETAS = tuple(
@@ -50,6 +50,17 @@ def chosen(tried: Mapping[Tilt, Worth]) -> Tilt:
     """Return the policy with the highest lower end of the interval of its value, of those that a log can judge."""
     judged = {tilt: its for tilt, its in tried.items() if its.share >= LEAST_CHOSEN}
     return max(judged, key=lambda tilt: judged[tilt].value.low, default=BASE)
+
+
+def is_better(one: Worth, other: Worth) -> bool:
+    """Return whether a policy that is the best of several tried ones is certainly better than a simpler one.
+
+    By three standard errors; and its mean weight must not be further from 1. Where propensities are estimated, a policy
+    that gives users what they choose anyway looks better than it is, and that is how it shows (docs/log.md).
+    """
+    gain, near = difference(one, other), (one.weight.high - one.weight.low) / 2
+    drifts = abs(one.weight.value - 1) > abs(other.weight.value - 1) + near
+    return gain.value > 1.5 * (gain.value - gain.low) and not drifts
 
 
 @dataclass(frozen=True, slots=True)

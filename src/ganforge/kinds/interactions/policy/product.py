@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
-from ganforge.kinds.interactions.policy.choice import Situations, Tilt, base_policy, chosen, tilts
+from ganforge.kinds.interactions.policy.choice import Situations, Tilt, base_policy, chosen, is_better, tilts
 from ganforge.kinds.interactions.policy.game import Discriminator
 from ganforge.kinds.interactions.policy.material import Material, dense, shares_of, tastes
 from ganforge.kinds.interactions.policy.rewards import MOST_ALIKE, PARTS, Floats, Rewards, Rows
 from ganforge.kinds.interactions.policy.tilt import CLOSENESS, Array
-from ganforge.measures.intervals import Estimate
-from ganforge.measures.off_policy import Worth, difference
+from ganforge.measures.off_policy import Worth
 
 LEARNED = ("item_means", "user_means", "likeness", "weights", "user_factors", "item_factors", "user_traits",
            "item_traits", "mixture", "ends")  # of the reward model  # fmt: skip
@@ -62,6 +61,7 @@ class Stored(nn.Module):
         self.register_buffer("mixture", torch.zeros(1 + PARTS, dtype=torch.float64))
         self.register_buffer("ends", torch.zeros(2, dtype=torch.float64))
         self.register_buffer("tilt", torch.zeros(3, dtype=torch.float64))  # its price, its form, the adversary's weight
+        self.register_buffer("plain", torch.zeros(2, dtype=torch.float64))  # price and form without the adversary
         self.discriminator = Discriminator(items, sizes.width) if sizes.width else None
 
     def _array(self, name: str) -> NDArray[np.generic]:
@@ -82,6 +82,12 @@ class Stored(nn.Module):
     def chosen(self) -> Tilt:
         """How far the policy goes from the base policy."""
         price, form, _ = self.get_buffer("tilt").tolist()
+        return Tilt(CLOSENESS[int(form)], price)
+
+    @property
+    def without(self) -> Tilt:
+        """The policy without the adversary, by the reward model alone."""
+        price, form = self.get_buffer("plain").tolist()
         return Tilt(CLOSENESS[int(form)], price)
 
     @property
@@ -129,12 +135,7 @@ class Choice:
     without: Tilt
     against: Tilt
     weight: float  # of the adversary's score in `against`
-    gain: Estimate  # what the adversary adds
-
-    @property
-    def helps(self) -> bool:
-        """Whether that is certain: by three standard errors, for it is the best of several."""
-        return self.gain.value > 1.5 * (self.gain.value - self.gain.low)
+    helps: bool  # whether the adversary is used
 
 
 def spread_of(situations: Situations, rewards: Rewards) -> float:
@@ -162,8 +163,7 @@ def choose(material: Material, discriminator: Discriminator) -> Choice:
     best = {weight: chosen({tilt: its for (own, tilt), its in tried.items() if own == weight}) for weight, _ in tried}
     plain = best.pop(0.0)
     weight = max(best, key=lambda weight: tried[weight, best[weight]].value.low)
-    gain = difference(tried[weight, best[weight]], tried[0.0, plain])
-    return Choice(plain, best[weight], weight, gain)
+    return Choice(plain, best[weight], weight, is_better(tried[weight, best[weight]], tried[0.0, plain]))
 
 
 def found(material: Material, discriminator: Discriminator) -> Stored:
@@ -189,6 +189,7 @@ def found(material: Material, discriminator: Discriminator) -> Stored:
         **{name: getattr(rewards, name) for name in LEARNED}, "shares": shares_of(train),
         "starts": left.indptr, "met": left.indices, "left": left.data, "liked": signs.data > 0,
         "tilt": [tilt.beta, CLOSENESS.index(tilt.closeness), choice.weight if helps else 0],
+        "plain": [choice.without.beta, CLOSENESS.index(choice.without.closeness)],
     }  # fmt: skip
     for name, value in values.items():
         stored.get_buffer(name).copy_(torch.from_numpy(np.asarray(value)))

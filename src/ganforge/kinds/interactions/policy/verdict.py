@@ -21,7 +21,7 @@ from ganforge.records import Block, Evaluation, Grade, Meaning, Rows, Verdict
 PENALTY = 300.0  # of EASE
 SHOWN = 12  # users
 UNSUPPORTED = "the logs cannot support a claim"
-POLICY, LOGGING, PLAIN = "the policy", "as the log", "reward model"
+POLICY, LOGGING, PLAIN, ALONE = "the policy", "as the log", "reward model", "without the adversary"
 MEANINGS = {
     "value": Meaning("higher", "Mean reward of a choice by the policy, estimated from choices that others made."),
     "gain": Meaning("higher", "How much more that is than what the log's own choices earned."),
@@ -34,6 +34,7 @@ SENTENCES = {
     "popularity": "Items by their share of the interactions.",
     "EASE": "The base policy, tilted by the scores of EASE on what users liked.",
     "item mean": "The base policy, tilted by the mean reward of each item: the same for everybody.",
+    ALONE: "The policy by the reward model alone.",
     PLAIN: "The base policy, tilted by the expected rewards at the price by Kullback and Leibler.",
 }
 
@@ -75,9 +76,13 @@ def _worths(stored: Stored, material: Material) -> dict[str, Worth]:
         yield there / there.sum(1, keepdims=True)
         yield base
         yield from (prices[name].of(base, score(users)) for name, score in scores.items())
+        if stored.discriminator is not None:
+            yield stored.without.of(base, stored.rewards.of(users))
 
     situations = material.to_judge
-    names = (POLICY, "uniform", "popularity", *scores)
+    names = [POLICY, "uniform", "popularity", *scores]
+    if stored.discriminator is not None:
+        names.append(ALONE)
     found = dict(zip(names, situations.worths(policies, stored.rewards), strict=True))
     if material.propensities is None:
         found[LOGGING] = found.pop("popularity")  # so its choices are taken to be made
@@ -127,15 +132,13 @@ def _verdict(stored: Stored, material: Material, worths: Mapping[str, Worth], ga
     best = max(rivals, key=lambda name: rivals[name].value.value, default=LOGGING)
     over = difference(own, worths[best])
     shown = f"{own.value.value:.3f} ({own.value.low:.3f} to {own.value.high:.3f})"
-    helps = stored.discriminator is not None
+    helps = ALONE in worths and difference(own, worths[ALONE]).low > 0
     sentences = (
         _propensities(material),
         f"The estimate is in effect made of {own.share:.0%} of the {material.to_judge.count:,} choices.",
         f"The best other policy that the log can judge is {best}, {worths[best].value.value:.3f}; "
         f"the difference is {over.value:+.3f} ({over.low:+.3f} to {over.high:+.3f}).",
-        "The adversary corrects the expected rewards: that was certainly better by validation."
-        if helps
-        else "The adversary was not certainly better by validation, so that the reward model alone is used.",
+        _adversary(worths),
         *_doubts(own),
     )
     if not own.supported:
@@ -159,6 +162,17 @@ def _propensities(material: Material) -> str:
     return (
         "How likely each choice was is not in the log: it was taken to be the item's share of the interactions. "
         "People choose what they expect to like, so that every value here is rather too high."
+    )
+
+
+def _adversary(worths: Mapping[str, Worth]) -> str:
+    """Return what the adversary adds, a sentence."""
+    if ALONE not in worths:
+        return "The adversary was not certainly better by validation, so that the reward model alone is used."
+    gain = difference(worths[POLICY], worths[ALONE])
+    return (
+        "The adversary corrects the expected rewards, which was certainly better by validation; here it adds "
+        f"{gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})."
     )
 
 
