@@ -46,8 +46,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Environment:
-    """Users (U,), each with actions (U, M), of which some are there."""
+    """Users (U,) with something held out, each with actions (U, M), of which some are there."""
 
+    users: NDArray[np.int64]  # (U,) rows of the log
     items: NDArray[np.int64]  # (U, M)
     there: NDArray[np.bool_]  # (U, M)
     rewards: Array  # (U, M) of 0 and 1
@@ -55,7 +56,7 @@ class Environment:
 
     def of(self, scores: NDArray[np.float32]) -> Array:
         """Return scores (U, I) of the actions (U, M)."""
-        return np.take_along_axis(scores, self.items, 1).astype(np.float64)
+        return np.take_along_axis(scores[self.users], self.items, 1).astype(np.float64)
 
     def softmax(self, scores: Array, temperature: float) -> Array:
         logits = np.where(self.there, scores / temperature, -np.inf)
@@ -85,12 +86,13 @@ def judged(log: tuple[Draws, NDArray[np.int64]], policy: Array, expected: Array)
 
 
 def environment_of(held: Log, scores: NDArray[np.float32]) -> Environment:
-    counts = held.counts()
+    users = np.flatnonzero(held.counts())
+    counts = held.counts()[users]
     there = np.arange(counts.max())[None] < counts[:, None]
     items, rewards = np.zeros(there.shape, np.int64), np.zeros(there.shape)
     assert held.rating is not None
     items[there], rewards[there] = held.item, held.rating >= LIKED
-    made = Environment(items, there, rewards, np.ones(there.shape))
+    made = Environment(users, items, there, rewards, np.ones(there.shape))
     logging = 0.9 * made.softmax(made.of(scores), 0.2) + 0.1 * there / there.sum(1, keepdims=True)
     return replace(made, logging=logging)
 
