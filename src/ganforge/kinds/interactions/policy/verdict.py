@@ -126,7 +126,10 @@ def _prices(material: Material) -> dict[str, Tilt]:
 
 
 def _verdict(stored: Stored, material: Material, worths: Mapping[str, Worth], gain: Estimate) -> Verdict:
-    """Grade by what is certain: better than the log's choices, and than every rival that the log can judge."""
+    """Grade by what is certain: better than the log's choices, and than every rival that the log can judge.
+
+    It is good at best where the propensities do not fit, and poor where the log cannot tell.
+    """
     own, logging = worths[POLICY], worths[LOGGING]
     rivals = {name: its for name, its in worths.items() if name not in (POLICY, LOGGING) and its.supported}
     best = max(rivals, key=lambda name: rivals[name].value.value, default=LOGGING)
@@ -146,8 +149,9 @@ def _verdict(stored: Stored, material: Material, worths: Mapping[str, Worth], ga
         return Verdict("poor", f"Poor: {headline}.", sentences, helps)
     grade: Grade
     if gain.low > 0:
-        grade = "excellent" if over.low > 0 else "good"
-        headline = f"certainly better than the log's own choices: {shown} against {logging.value.value:.3f}"
+        grade = "excellent" if over.low > 0 and own.weights_fit else "good"
+        taken = "" if own.weights_fit else ", if items were chosen as was taken"
+        headline = f"certainly better than the log's own choices{taken}: {shown} against {logging.value.value:.3f}"
     elif gain.high < 0:
         grade, headline = "failed", f"certainly worse than the log's own choices: {shown}"
     else:
