@@ -56,8 +56,8 @@ def worth(draws: Draws, probability: Values, direct: Values | None = None, predi
 
     With weights w = probability / propensity, rewards r and a reward model r^:
 
-        SNIPS  sum w r / sum w                                 Swaminathan and Joachims 2015, equation 7
-        SN-DR  mean of `direct` + sum w (r - r^) / sum w       Dudik et al. 2011, equation 2, normalised as in the
+        SNIPS  sum w r / sum w                                 Swaminathan and Joachims 2015
+        SN-DR  mean of `direct` + sum w (r - r^) / sum w       Dudik et al. 2011, normalised as in the
                                                                weighted estimator of Thomas and Brunskill 2016
         share  (sum w)^2 / (N sum w^2)                         Kish 1965, "Survey Sampling", of N
 

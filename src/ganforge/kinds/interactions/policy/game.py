@@ -51,7 +51,7 @@ def game_of_policy(
     """
 
     def loss(turn: Turn) -> Loss:
-        """Non-negative risk of positive and unlabelled examples (Kiryo et al. 2017, equation 6), of each user."""
+        """Non-negative risk of positive and unlabelled examples (Kiryo et al. 2017), of each user."""
         x = turn.batch["x"].to(base)
         shown = x * (turn.random.uniform(*x.shape) < SHOWN)
         hidden = (x > 0) & (shown == 0)

@@ -79,7 +79,7 @@ class TrainedPolicy(Model):
     def drawn(self, users: Sequence[str], count: int, seed: int, *, exclude_seen: bool) -> pd.DataFrame:
         """Draw items for users, no item twice for one user: the first is drawn by the policy, and so on without it.
 
-        They are the highest log p + Gumbel noise, which draws without replacement (Kool et al. 2019, equation 3). The
+        They are the highest log p + Gumbel noise, which draws without replacement (Kool et al. 2019). The
         noise depends on the seed and the user alone. A user who is not known gets items by the mean reward of each.
         """
         rows = np.array([self._rows.get(user, -1) for user in users], np.int64)
