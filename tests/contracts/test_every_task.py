@@ -28,6 +28,7 @@ from ganforge.contracts import Job
 from ganforge.core.files import MANIFEST
 from ganforge.core.seeds import generator_for
 from ganforge.errors import DataError, GanforgeError, InputError, Interrupted, RecipeError, RunError
+from ganforge.kinds.interactions.clubs import write_clubs
 from ganforge.records import GRADES
 from ganforge.run import Run
 
@@ -137,6 +138,11 @@ def _styles(folder: Path) -> Path:
     return write_styles(folder / "styles", 120)
 
 
+def _clubs(folder: Path) -> Path:
+    write_clubs(folder)
+    return folder / "interactions.csv"
+
+
 TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("pictures", "generate"): (_pictures, {"examples": 320}),
     ("pictures", "translate"): (_pairs, {"examples": 96, "settings": {"network.width": "4"}}),
@@ -155,13 +161,26 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("text", "restyle"): (_styles, {"examples": 320}),
     ("text", "dictionary"): (_languages, {"examples": 640}),
     ("text", "translate"): (_languages, {"examples": 256}),
+    ("interactions", "policy"): (_clubs, {"examples": 256, "kind": "interactions"}),
+    ("interactions", "simulate"): (
+        _clubs,
+        {"examples": 256, "kind": "interactions", "settings": {"interactions.rounds": "1"}},
+    ),
+    ("interactions", "invent"): (_clubs, {"examples": 640, "kind": "interactions"}),
 }
 ONLY_SOMETIMES = {  # measures of other data or games: no pairs, enough rows to learn by likelihood, an adversary
     ("pictures", "translate"): {"kept"},
     ("tables", "generate"): {"likelihood"},
     ("sounds", "vocode"): {"sharp_spectral_distance"},
 }
-DAMAGED = {"pictures": "not a picture", "tables": "", "points": "1\n2\n", "sounds": "not a sound", "text": ""}
+DAMAGED = {
+    "pictures": "not a picture",
+    "tables": "",
+    "points": "1\n2\n",
+    "sounds": "not a sound",
+    "text": "",
+    "interactions": "",
+}
 
 
 @dataclass(frozen=True)
@@ -336,6 +355,6 @@ def test_damaged_and_missing_data_gets_a_sentence(form: tuple[str, ...], tmp_pat
             file.write_text(DAMAGED[kind])
     for place in (source, tmp_path / "nothing"):
         with pytest.raises(GanforgeError) as caught:
-            gf.plan(place, task=task, kind=kind, **{"size": "tiny", **asked})
+            gf.plan(place, **{"task": task, "kind": kind, "size": "tiny", **asked})
         assert caught.value.what.endswith(".") and (caught.value.why or caught.value.do)
         assert len(str(caught.value)) < 600

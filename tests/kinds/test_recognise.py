@@ -67,7 +67,10 @@ def test_arrays_archives_and_picture_files_are_left_to_the_reader_of_pictures(tm
         ("peple.csv", "Did you mean 'people.csv'?"),
         ("a\0b", "nothing at"),
         ("x" * 5000, "not a usable path"),
-        ("note.docx", "not recognised as pictures or tables or points or sounds or text. Give a folder of pictures"),
+        (
+            "note.docx",
+            "not recognised as pictures or tables or points or sounds or text or interactions. Give a folder",
+        ),
     ],
 )
 def test_what_no_kind_takes_is_refused_with_what_is_near(

@@ -23,6 +23,7 @@ KINDS = {
     "points": "ganforge.kinds.points",
     "sounds": "ganforge.kinds.sounds",
     "text": "ganforge.kinds.text",
+    "interactions": "ganforge.kinds.interactions",
 }
 
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from table_frames import column_of
 
+from ganforge.core.date_format import CLOCKS, DAYS, date_forms, parse_dates, write_dates
 from ganforge.kinds.tables.reading.arrays import from_plain, to_plain
-from ganforge.kinds.tables.reading.date_format import CLOCKS, DAYS, date_forms, parse_dates, write_dates
 from ganforge.kinds.tables.reading.number_format import SIGNED, NumberFormat, Shape, find_number_format
 from ganforge.kinds.tables.reading.text_values import Meaning, Reading
 from ganforge.kinds.tables.reading.time_format import DAY, FORMS, parse_times, write_times

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from codec_world import random_codes, table_of
 
+from ganforge.core.numeric_dates import FORMS, NumericDates, days_from, numbers_from
 from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.arrays import from_plain, to_plain
-from ganforge.kinds.tables.reading.numeric_dates import FORMS, NumericDates, days_from, numbers_from
 from ganforge.kinds.tables.reading.plan_file import read_plan, write_plan
 from ganforge.kinds.tables.rules.conditions import in_words, parse_where
 from ganforge.kinds.tables.table import inspect_table

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ganforge.core.date_format import parse_dates
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.arrays import arrow_from, as_text, from_plain, to_plain
-from ganforge.kinds.tables.reading.date_format import parse_dates
 from ganforge.kinds.tables.reading.number_units import NumberUnits, form_of
 from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.reading.survey import survey_table

@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
+from ganforge.core.numeric_dates import FORMS
 from ganforge.errors import InputError, RunError
 from ganforge.kinds.tables.codec.binned import agreeing, bins_content, read_bins
 from ganforge.kinds.tables.codec.categories import CategoryUnit
@@ -38,7 +39,6 @@ from ganforge.kinds.tables.codec.numbers import (
 from ganforge.kinds.tables.codec.stored import Arrays, climbing, listed
 from ganforge.kinds.tables.columns import LEARNED, NUMBERS, Column
 from ganforge.kinds.tables.reading.arrays import arrow_type, base_of, dtype_of, from_plain, take
-from ganforge.kinds.tables.reading.numeric_dates import FORMS
 from ganforge.kinds.tables.rules.bins import Bins, ordered_bins
 from ganforge.kinds.tables.rules.conditions import Condition, all_of, on_grid, seen_in
 from ganforge.kinds.tables.rules.expressions import columns_of

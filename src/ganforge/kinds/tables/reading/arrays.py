@@ -15,13 +15,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
+from ganforge.core.date_format import parse_dates, write_dates
 from ganforge.core.files import parse_json
+from ganforge.core.numeric_dates import FORMS, moments_from, numbers_from
 from ganforge.kinds.tables.columns import TIMES, Column
-from ganforge.kinds.tables.reading.date_format import parse_dates, write_dates
 from ganforge.kinds.tables.reading.intervals import edges_of, has_intervals, intervals
 from ganforge.kinds.tables.reading.number_format import ANY_NUMBER, is_plain
 from ganforge.kinds.tables.reading.number_units import read_column, write_column
-from ganforge.kinds.tables.reading.numeric_dates import FORMS, moments_from, numbers_from
 from ganforge.kinds.tables.reading.time_format import parse_times, time_form, write_times
 
 AT_ONCE = 8_192  # rows that are computed in one pass
@@ -241,7 +241,7 @@ def from_plain(plain: Plain, columns: Sequence[Column]) -> pd.DataFrame:
 
 def _plain(array: pa.Array, column: Column) -> NDArray[Any]:
     if column.is_number:
-        array = parsed(array, column) if is_text(array.type) else moments_from(array, column)
+        array = parsed(array, column) if is_text(array.type) else moments_from(array, column.format)
     if column.kind in TIMES:
         moments = microseconds(array)
         counts = moments.fill_null(0).to_numpy(zero_copy_only=False)
@@ -370,7 +370,7 @@ def parsed(texts: pa.Array, column: Column) -> pa.Array:
     if is_plain(pattern) or pattern in FORMS:
         texts = pc.if_else(pc.match_substring_regex(texts, ANY_NUMBER), texts, pa.scalar(None, pa.string()))
     if pattern in FORMS:
-        return moments_from(texts, column)
+        return moments_from(texts, column.format)
     return read_column(texts, pattern).cast(pa.float64())
 
 

@@ -15,6 +15,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 
 from ganforge.core.files import parse_json
+from ganforge.core.text_layout import check_names
 from ganforge.errors import DataError
 from ganforge.kinds.tables.reading.arrays import (
     PERIODS,
@@ -26,7 +27,7 @@ from ganforge.kinds.tables.reading.arrays import (
 )
 from ganforge.kinds.tables.reading.frames import CATEGORIES, check_type, note_of
 from ganforge.kinds.tables.reading.intervals import intervals
-from ganforge.kinds.tables.reading.source import TableSource, check_names, no_rows, regrouped
+from ganforge.kinds.tables.reading.source import TableSource, no_rows, regrouped
 
 INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls the row numbers that it writes as a column
 MOST_CATEGORIES = 100_000  # of a categorical; with more it is read as the texts or numbers that it holds

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ganforge.core.numeric_dates import WRITTEN, moments_from
 from ganforge.errors import DataError
 from ganforge.kinds.tables.codec.identifiers import MOST_NUMBERS, check_pattern, read_ranges, unused_ranges
 from ganforge.kinds.tables.columns import EXACT, MICROSECONDS, TIMES, Column, ColumnKind
@@ -24,7 +25,6 @@ from ganforge.kinds.tables.reading.arrays import (
     parsed,
 )
 from ganforge.kinds.tables.reading.number_format import NUMBER, WITH_ZEROS, is_plain
-from ganforge.kinds.tables.reading.numeric_dates import WRITTEN, moments_from
 from ganforge.kinds.tables.reading.source import TableSource
 from ganforge.kinds.tables.reading.text_values import Meaning, decimals_of
 
@@ -382,7 +382,7 @@ def _arrays(source: TableSource, column: Column | Profile) -> Iterator[pa.Array]
         values = arrow_from(frame[column.name])
         values = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
         if isinstance(column, Column) and column.is_number:
-            values = parsed(values, column) if is_text(values.type) else moments_from(values, column)
+            values = parsed(values, column) if is_text(values.type) else moments_from(values, column.format)
         yield values
 
 

@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ganforge.core.files import parse_json
+from ganforge.core.text_layout import check_names
 from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.arrays import OBJECTS, PERIODS, arrow_from, is_text, to_plain
 from ganforge.kinds.tables.reading.intervals import edges_of, has_intervals
-from ganforge.kinds.tables.reading.source import check_names
 from ganforge.kinds.tables.reading.text_values import TOLERANCE, is_missing
 
 CATEGORIES = "category["  # before the dtype of categories, in the note: category[int8]

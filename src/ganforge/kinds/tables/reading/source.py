@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,19 +65,6 @@ def unreadable(name: str, error: BaseException) -> DataError:
         return DataError(f"{name!r} cannot be read.", "The system does not permit it.", "Check its permissions.")
     what = f"{name!r} cannot be read as a table: {str(error).removesuffix('.')}."
     return DataError(what, "It may be damaged.", "Check that it opens elsewhere.")
-
-
-def check_names(source: str, names: Sequence[str]) -> None:
-    """Check column names. Raises: DataError if there are no columns, or several of one name."""
-    if not names:
-        raise DataError(f"{source!r} has no columns.", "There is nothing to read.", "Give another table.")
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise DataError(
-            f"{source!r} has several columns of the name {twice[0]!r}.",
-            "They could not be told apart.",
-            "Give each its own name; if the file has no line of names, add one.",
-        )
 
 
 def no_rows(source: str) -> DataError:

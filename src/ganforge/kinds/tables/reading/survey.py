@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ganforge.core.numeric_dates import NumericDates
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables.codec.identifiers import Pattern
 from ganforge.kinds.tables.columns import EXACT, FEWEST_COMPARED, MICROSECONDS, MOST_DECIMALS, NUMBERS, Column
 from ganforge.kinds.tables.reading.arrays import Base, arrow_from, base_of, is_text, microseconds, parsed
 from ganforge.kinds.tables.reading.column_types import as_asked, column_of, is_learned_as_values
 from ganforge.kinds.tables.reading.notices import notices_of
-from ganforge.kinds.tables.reading.numeric_dates import NumericDates
 from ganforge.kinds.tables.reading.source import TableSource
 from ganforge.kinds.tables.reading.text_values import Meaning, Reading, without_missing
 

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import codecs
-import io
+import itertools
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 
+from ganforge.core.text_layout import LISTED, first_lines, names_of
+from ganforge.core.text_rows import check_lost, check_quotes, in_words, only_ragged, text_batches
 from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.arrays import column_from, fitting, from_text
 from ganforge.kinds.tables.reading.source import TableSource, no_rows, regrouped
-from ganforge.kinds.tables.reading.text_layout import (
-    BLOCK,
-    LISTED,
-    Lines,
-    check_first_line,
-    check_units,
-    first_lines,
-    names_of,
-)
-from ganforge.kinds.tables.reading.text_values import Reading, without_missing
-
-FEW_LOST, SHARE_LOST = 3, 1 / 1000  # so many lines may be left out, the larger of the two
+from ganforge.kinds.tables.reading.text_values import MISSING, Meaning, Reading, without_missing
 
 
 def open_text(source: str, path: Path, known: Sequence[Column]) -> TableSource:
@@ -45,7 +34,7 @@ def open_text(source: str, path: Path, known: Sequence[Column]) -> TableSource:
     stripped, missing_words, rows, last = 0, Counter[str](), 0, ""
     first: list[str] = []
     try:
-        for batch in _batches(source, path, lines):
+        for batch in text_batches(source, path, lines):
             first = first or [column[0].as_py().strip() for column in batch.columns if batch.num_rows]
             rows += batch.num_rows
             last = "".join(column[-1].as_py() for column in batch.columns) if batch.num_rows else last
@@ -59,11 +48,11 @@ def open_text(source: str, path: Path, known: Sequence[Column]) -> TableSource:
                     missing_words.update(trimmed.filter(values.is_null()).to_pylist())
                 reading.update(values)
     except pa.ArrowInvalid as error:
-        raise _in_words(source, error) from error
-    _check_quotes(source, lines, max(lines.swallowed, last.count("\n")))
+        raise in_words(source, error) from error
+    check_quotes(source, lines, max(lines.swallowed, last.count("\n")))
     if rows == 0:
-        raise _only_ragged(source, lines) if lines.ragged else no_rows(source)
-    _check_lost(source, lines, rows)
+        raise only_ragged(source, lines) if lines.ragged else no_rows(source)
+    check_lost(source, lines, rows)
     learned = {column.name: column for column in known}
     meanings = [reading.result(learned.get(name)) for name, reading in zip(names, readings, strict=True)]
     check_units(source, first, meanings)
@@ -80,7 +69,7 @@ def open_text(source: str, path: Path, known: Sequence[Column]) -> TableSource:
     mended = [bool(meaning.strays) and as_values for meaning, as_values in zip(meanings, typed, strict=True)]
 
     def read(count: int) -> Iterator[pd.DataFrame]:
-        for table in regrouped(_batches(source, path, lines.anew()), count):
+        for table in regrouped(text_batches(source, path, lines.anew()), count):
             columns = []
             for raw, column, dtype, strays in zip(table.columns, written, dtypes, mended, strict=True):
                 texts = without_missing(pc.utf8_trim_whitespace(raw.combine_chunks()))
@@ -89,7 +78,7 @@ def open_text(source: str, path: Path, known: Sequence[Column]) -> TableSource:
             yield pd.DataFrame(dict(zip(names, columns, strict=True)), copy=False)
 
     def cells(count: int) -> Iterator[pa.Table]:
-        for table in regrouped(_batches(source, path, lines.anew()), count):
+        for table in regrouped(text_batches(source, path, lines.anew()), count):
             yield table.rename_columns(names)
 
     understood = {n: meaning for n, meaning, as_values in zip(names, meanings, typed, strict=True) if as_values}
@@ -108,119 +97,48 @@ def open_text(source: str, path: Path, known: Sequence[Column]) -> TableSource:
     return TableSource(source, names, facts, read, formats, cells, meanings=understood)
 
 
-def _check_quotes(source: str, lines: Lines, swallowed: int) -> None:
-    """Raises: DataError if the last row has ends of lines inside because a quotation mark was never closed.
+def check_units(source: str, first: Sequence[str], meanings: Sequence[Meaning]) -> None:
+    """Check the first row. Raises: DataError if it is unlike the others in each column of numbers, dates or times, of
+    which there are several: it is a second line of names, or of units."""
+    typed = [(cell, meaning) for cell, meaning in zip(first, meanings, strict=True) if meaning.sort != "text"]
+    if len(typed) > 1 and all(cell not in MISSING and not meaning.takes(cell) for cell, meaning in typed):
+        raise DataError(
+            f"The second line of {source!r} seems to belong to the names: {', '.join(map(repr, first[:5]))}.",
+            "In each column of numbers or dates it is unlike the lines below.",
+            "Remove it, or join it to the names.",
+        )
 
-    The parser accepts such a row, and would not report the rows inside.
+
+def check_first_line(
+    source: str, names: Sequence[str], meanings: Sequence[Meaning], again: Sequence[bool]
+) -> dict[str, list[str]]:
+    """Return the names that may be values, as facts. Raises: DataError if the first line seems to hold values.
+
+    Names of columns of numbers, dates or booleans are values if all of them fit the columns, unless they count, such as
+    years do; names of texts alone if half of them, and more than one, come again as values.
     """
-    if swallowed and lines.marks % 2:
-        raise DataError(
-            f'A quotation mark (") is opened near line {lines.ends - swallowed + 1} of {source!r} and never closed.',
-            "Every line from there on would be read as one single cell.",
-            "Close it, or remove it.",
-        )
-
-
-def _batches(source: str, path: Path, lines: Lines) -> Iterator[pa.RecordBatch]:
-    """Yield the file's columns as text, without its first line."""
-    columns = [f"column {i}" for i in range(len(lines.names))]  # names in the file may be empty
-    stream = pa.input_stream(str(path), compression="gzip" if path.suffix.lower() == ".gz" else None)
-    stream = codecs.EncodedFile(stream, "utf-8", lines.wide) if lines.wide else stream
-    with pa.PythonFile(_Decodable(source, stream, lines), mode="r") as file:
-        reader = pa.csv.open_csv(
-            file,
-            read_options=pa.csv.ReadOptions(
-                use_threads=False, block_size=BLOCK, column_names=columns, skip_rows=lines.before
-            ),
-            parse_options=pa.csv.ParseOptions(
-                delimiter=lines.delimiter,
-                newlines_in_values=True,
-                escape_char=lines.escape or False,
-                invalid_row_handler=lines.skip,
-            ),
-            convert_options=pa.csv.ConvertOptions(
-                column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
-            ),
-        )
-        first = True
-        for batch in reader:
-            yield batch.slice(1) if first else batch
-            first = False
-
-
-class _Decodable(io.RawIOBase):
-    """A file whose bytes are checked as UTF-8 before Arrow reads them: a row with too few or too many fields would else
-    be decoded where Python can only print the error."""
-
-    def __init__(self, source: str, stream: Any, lines: Lines) -> None:
-        self._source, self._stream, self._lines = source, stream, lines
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        """Raises: DataError."""
-        try:
-            block: bytes = self._stream.read(size)
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{self._source!r} cannot be read as text behind line {self._lines.ends}.",
-                f"It begins as {self._lines.wide.upper()}, but its bytes do not go on as that.",
-                "Save it again as UTF-8; spreadsheets call it 'CSV UTF-8'.",
-            ) from error
-        try:
-            self._decoder.decode(block, final=not block)
-        except UnicodeDecodeError as error:
-            while self._stream.read(BLOCK):  # to the end: of a damaged .gz, which raises there, no byte means anything
-                pass
-            line = 1 + self._lines.ends + error.object.count(b"\n", 0, error.start)
-            why = "It looks like Latin-1 or Windows-1252."
-            raise _not_utf8(self._source, line, error.object[error.start : error.start + 1], why) from error
-        self._lines.ends += block.count(b"\n")
-        self._lines.marks += block.count(b'"')
-        return block
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
-
-
-def _check_lost(source: str, lines: Lines, rows: int) -> None:
-    """Raises: DataError if more than a few lines were left out, or swallowed by a quotation mark."""
-    if lines.lost > max(FEW_LOST, (rows + lines.lost) * SHARE_LOST):
-        raise DataError(
-            f"{lines.lost:,} of {rows + lines.lost:,} lines of {source!r} cannot be read as rows: {lines.first_lost}.",
-            f'A separator ({lines.delimiter!r}) in a text without quotation marks, or a single quotation mark ("), '
-            "is the usual cause.",
-            'Quote such texts and double the marks inside them (""), or remove the lines.',
-        )
-
-
-def _only_ragged(source: str, lines: Lines) -> DataError:
-    first = lines.first_ragged[0]
-    return DataError(
-        f"No line of {source!r} has as many fields as its first line, which has {len(lines.names)}: "
-        f"line {first['line']} has {first['fields']}.",
-        f"The fields seem to be separated by {lines.delimiter!r}, and the first line to hold the names.",
-        "Mend the first line, or write the file again.",
+    there = [place for place, name in enumerate(names) if name not in MISSING]
+    typed = [place for place in there if meanings[place].sort != "text"]
+    like = [names[place] for place in typed if meanings[place].takes(names[place])]
+    repeated = [names[place] for place in there if again[place]]
+    if len(like) < len(typed) or (not typed and 2 * len(repeated) < max(len(there), 1)):
+        return {}
+    if typed and _count(like):
+        return {"numbers_as_names": like}
+    if not typed and len(repeated) == 1:
+        return {"names_as_values": repeated}
+    raise DataError(
+        f"The first line of {source!r} seems to hold values, not names: {', '.join(map(repr, names[:5]))}.",
+        "They are like the values below." if typed else "They come again as values below.",
+        "Add a line of names before it; if it does hold the names, write them with letters, such as y2020.",
     )
 
 
-def _in_words(source: str, error: pa.ArrowInvalid) -> DataError:
-    """Describe Arrow's error about the form of a file."""
-    if "straddling" in str(error):
-        return DataError(
-            f"{source!r} cannot be read as a table: a row is longer than {BLOCK:,} bytes.",
-            'A quotation mark (") may have been opened and never closed.',
-            "Mend that row.",
-        )
-    return DataError(f"{source!r} cannot be read as a table: {error}.", "It is damaged.", "Write it again.")
-
-
-def _not_utf8(source: str, line: int, byte: bytes, why: str) -> DataError:
-    return DataError(
-        f"Line {line} of {source!r} holds the byte 0x{byte.hex()}, which is not UTF-8.",
-        why,
-        "Save the file as UTF-8; spreadsheets call it 'CSV UTF-8'.",
-    )
+def _count(names: Sequence[str]) -> bool:
+    """Return whether names are numbers that count: 0, 1 or 1, 2, 3, or years."""
+    if len(names) < 2 or not all(re.fullmatch("[0-9]{1,9}", name) for name in names):
+        return False
+    numbers = list(map(int, names))
+    steps = {later - earlier for earlier, later in itertools.pairwise(numbers)}
+    years = all(1000 <= number < 3000 for number in numbers)
+    return len(steps) == 1 and steps != {0} and (len(names) > 2 or years or numbers == [0, 1])

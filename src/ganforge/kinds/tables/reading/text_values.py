@@ -19,8 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ganforge.kinds.tables.columns import Column, ColumnKind
-from ganforge.kinds.tables.reading.date_format import (
+from ganforge.core.date_format import (
     DIGITS,
     date_forms,
     is_date,
@@ -35,7 +34,8 @@ from ganforge.kinds.tables.reading.date_format import (
     write_dates,
     zone_of_offsets,
 )
-from ganforge.kinds.tables.reading.month_names import split_names
+from ganforge.core.month_names import split_names
+from ganforge.kinds.tables.columns import Column, ColumnKind
 from ganforge.kinds.tables.reading.number_format import (
     INFINITE,
     NUMBER,

@@ -21,10 +21,10 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ganforge.core.date_format import plain_form
+from ganforge.core.month_names import in_english, split_names
 from ganforge.errors import InputError
 from ganforge.kinds.tables.columns import MICROSECONDS, TIMES, Column
-from ganforge.kinds.tables.reading.date_format import plain_form
-from ganforge.kinds.tables.reading.month_names import in_english, split_names
 from ganforge.kinds.tables.reading.number_format import is_plain
 from ganforge.kinds.tables.reading.number_units import form_of
 from ganforge.kinds.tables.reading.time_format import parse_times, time_form, write_times

@@ -14,15 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import vstack
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 
 from ganforge.core.sequences import Ids
+from ganforge.measures import detection
 from ganforge.measures.sequences import bucket_of, features, longer
 
 BITS = 16  # of the number of buckets that n-grams are hashed into
-PENALTY = 3.0  # inverse of the weights' penalty
 NOTHING = 0.55  # chance to rank a real text above a drawn one, below which there is nothing to correct
 FRESH = 0.13  # share of drawn texts that calibrate
 Weights = NDArray[np.float32]
@@ -57,15 +54,8 @@ def discriminate(
 
     Returns: the weights (2 ** BITS,) of n-grams, and the chance that it ranks an unseen text above a fresh one.
     """
-    x = vstack([features(real, most, BITS), features(drawn, most, BITS)])
-    scale = np.float32(1 / np.sqrt(max(1.0, x.sum() / x.shape[0])))
-    sides = np.repeat([1, 0], [len(real), len(drawn)])
-    fitted = LogisticRegression(C=PENALTY, max_iter=200, class_weight="balanced").fit(x * scale, sides)
-    weights = fitted.coef_[0] * scale
-    raw = vstack([features(unseen, most, BITS), features(fresh, most, BITS)]) @ weights
-    other = np.repeat([1, 0], [len(unseen), len(fresh)])
-    platt = LogisticRegression(C=1e3, class_weight="balanced").fit(raw[:, None], other)
-    return (max(0.0, float(platt.coef_[0, 0])) * weights).astype(np.float32), float(roc_auc_score(other, raw))
+    sides = [features(texts, most, BITS) for texts in (real, drawn, unseen, fresh)]
+    return detection.discriminate(*sides)
 
 
 def learn_guide(

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ganforge.kinds.tables.reading.month_names import from_english, in_english, shapes_in_english, split_names
+from ganforge.core.month_names import from_english, in_english, shapes_in_english, split_names
 
 _MONTHS = ("%b", "%B", "%^b")
 _NUMBERED = (

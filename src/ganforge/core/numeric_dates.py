@@ -8,8 +8,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ganforge.kinds.tables.columns import Column
-
 FORMS = {"%Y%m%d": (10, "M"), "%Y%m": (12, "Y"), "%Y%j": (30, "Y")}  # fewest different ones, within more than one of
 WRITTEN = {"%Y%m%d": "a number like 20240131", "%Y%m": "its month, like 202401", "%Y%j": "a number like 2024031"}
 FIRST_YEAR, LAST_YEAR = 1800, 2199
@@ -50,15 +48,15 @@ def numbers_from(days: Days, form: str) -> NDArray[np.float64]:
     return np.where(there, numbers, np.nan)
 
 
-def moments_from(array: pa.Array, column: Column) -> pa.Array:
+def moments_from(array: pa.Array, form: str | None) -> pa.Array:
     """Return the moments (N,) of a column of datetimes: as they are, or those of numbers or texts such as 20240131.
 
-    Raises: ValueError for a number that is not a calendar day.
+    Args: form one of FORMS, if they are such numbers. Raises: ValueError for a number that is not a calendar day.
     """
-    if pa.types.is_temporal(array.type) or column.format not in FORMS:
+    if pa.types.is_temporal(array.type) or form not in FORMS:
         return array
     numbers = array.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    days = days_from(numbers, column.format)
+    days = days_from(numbers, form)
     if (strange := np.isnan(days) & ~np.isnan(numbers)).any():
         raise ValueError(f"{numbers[strange][0]:.0f} is not a calendar day")
     return pa.array(days, from_pandas=True).cast(pa.int32()).cast(pa.date32())

@@ -8,6 +8,7 @@ import gzip
 import io
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +19,15 @@ import pyarrow.compute as pc
 
 from ganforge.core.text_file import WIDE_MARKS
 from ganforge.errors import DataError
-from ganforge.kinds.tables.reading.source import check_names
-from ganforge.kinds.tables.reading.text_values import MISSING, Meaning
 
-DELIMITERS = {".csv": ",;\t|~^\x01", ".tsv": "\t,;|", ".txt": "\t,;|~^\x01"}  # the first that fits
+DELIMITERS = {  # the first that fits
+    ".csv": ",;\t|~^\x01",
+    ".txt": "\t,;|~^\x01",
+    **dict.fromkeys((".tsv", ".data", ".dat", ".inter", ".item", ".user"), "\t|,;"),
+}
 BLOCK = 1 << 22  # bytes that are parsed at once; a longer row cannot be read
 LISTED = 5  # ragged lines that are shown
+IN_PLACE = "\x1f"  # delimiter in the place of two signs
 _OTHER_FILES = {  # by their first bytes
     b"\x1f\x8b": "a .gz file", b"PK\x03\x04": "a .zip or .xlsx file", b"BZh": "a .bz2 file", b"\xfd7zXZ": "an .xz file",
     b"\x28\xb5\x2f\xfd": "a .zst file", b"PAR1": "a .parquet file", b"ARROW1": "a .feather file", b"%PDF": "a PDF file",
@@ -53,6 +57,8 @@ class Lines:
     marks: int = 0  # quotation marks in them
     wide: str = ""  # utf-16 or utf-32, with a mark at its beginning
     escape: str = ""  # what stands before a quotation mark inside a cell, where that is not a second one
+    named: bool = True  # whether the first line holds the names
+    pair: str = ""  # the two signs between fields in the file, for which the delimiter is put
 
     def skip(self, row: Any) -> str:
         """Skip and count a row with too few or too many fields, for pyarrow."""
@@ -68,7 +74,15 @@ class Lines:
 
     def anew(self) -> Lines:
         """Return the form of the lines without the counts."""
-        return Lines(self.delimiter, self.names, self.before, wide=self.wide, escape=self.escape)
+        return Lines(
+            self.delimiter,
+            self.names,
+            self.before,
+            wide=self.wide,
+            escape=self.escape,
+            named=self.named,
+            pair=self.pair,
+        )
 
     def look_inside(self, cells: pa.Array) -> None:
         """Count whole rows inside cells (N,), which a quotation mark at the wrong place has swallowed."""
@@ -87,9 +101,15 @@ def _opened(path: Path) -> IO[bytes]:
     return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
-def first_lines(source: str, path: Path) -> Lines:
+def is_value(text: str) -> bool:
+    """Return whether a text is a number or a date, which is seldom the name of a column."""
+    return _VALUE.fullmatch(text) is not None
+
+
+def first_lines(source: str, path: Path, pair: str = "") -> Lines:
     """Find the delimiter and the column names, from the first 64 KiB and the rest of their last line.
 
+    Args: pair two signs that stand between fields if they are in most of the lines.
     Raises: DataError if a line that begins with # may hold the names as well as a comment.
     """
     with _opened(path) as file:
@@ -114,6 +134,9 @@ def first_lines(source: str, path: Path) -> Lines:
         raise DataError(f"{source!r} cannot be read as a table: it is empty.", do="Give another file.")
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     candidates = DELIMITERS.get(suffix, DELIMITERS[".csv"])
+    pair = pair if pair and 2 * sum(pair in line for line in text.splitlines()) > text.count("\n") else ""
+    if pair:
+        text, candidates = text.replace(pair, IN_PLACE), IN_PLACE
     every = io.StringIO(text, newline="").readlines()
     before = next(place for place, line in enumerate(every) if line.strip())
     if said := _SEPARATOR.fullmatch(every[before].strip("\r\n")):
@@ -141,6 +164,7 @@ def first_lines(source: str, path: Path) -> Lines:
         marks=-marks,
         wide=wide,
         escape=_escape(rest, delimiter),
+        pair=pair,
     )
 
 
@@ -173,18 +197,6 @@ def _check_title(source: str, names: Sequence[str], below: Sequence[Sequence[str
                 f"A line below seems to hold the names: {', '.join(map(repr, row[:5]))}.",
                 "Remove the lines above that.",
             )
-
-
-def check_units(source: str, first: Sequence[str], meanings: Sequence[Meaning]) -> None:
-    """Check the first row. Raises: DataError if it is unlike the others in each column of numbers, dates or times, of
-    which there are several: it is a second line of names, or of units."""
-    typed = [(cell, meaning) for cell, meaning in zip(first, meanings, strict=True) if meaning.sort != "text"]
-    if len(typed) > 1 and all(cell not in MISSING and not meaning.takes(cell) for cell, meaning in typed):
-        raise DataError(
-            f"The second line of {source!r} seems to belong to the names: {', '.join(map(repr, first[:5]))}.",
-            "In each column of numbers or dates it is unlike the lines below.",
-            "Remove it, or join it to the names.",
-        )
 
 
 def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
@@ -231,36 +243,14 @@ def names_of(source: str, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(named)
 
 
-def check_first_line(
-    source: str, names: Sequence[str], meanings: Sequence[Meaning], again: Sequence[bool]
-) -> dict[str, list[str]]:
-    """Return the names that may be values, as facts. Raises: DataError if the first line seems to hold values.
-
-    Names of columns of numbers, dates or booleans are values if all of them fit the columns, unless they count, such as
-    years do; names of texts alone if half of them, and more than one, come again as values.
-    """
-    there = [place for place, name in enumerate(names) if name not in MISSING]
-    typed = [place for place in there if meanings[place].sort != "text"]
-    like = [names[place] for place in typed if meanings[place].takes(names[place])]
-    repeated = [names[place] for place in there if again[place]]
-    if len(like) < len(typed) or (not typed and 2 * len(repeated) < max(len(there), 1)):
-        return {}
-    if typed and _count(like):
-        return {"numbers_as_names": like}
-    if not typed and len(repeated) == 1:
-        return {"names_as_values": repeated}
-    raise DataError(
-        f"The first line of {source!r} seems to hold values, not names: {', '.join(map(repr, names[:5]))}.",
-        "They are like the values below." if typed else "They come again as values below.",
-        "Add a line of names before it; if it does hold the names, write them with letters, such as y2020.",
-    )
-
-
-def _count(names: Sequence[str]) -> bool:
-    """Return whether names are numbers that count: 0, 1 or 1, 2, 3, or years."""
-    if len(names) < 2 or not all(re.fullmatch("[0-9]{1,9}", name) for name in names):
-        return False
-    numbers = list(map(int, names))
-    steps = {later - earlier for earlier, later in itertools.pairwise(numbers)}
-    years = all(1000 <= number < 3000 for number in numbers)
-    return len(steps) == 1 and steps != {0} and (len(names) > 2 or years or numbers == [0, 1])
+def check_names(source: str, names: Sequence[str]) -> None:
+    """Check column names. Raises: DataError if there are no columns, or several of one name."""
+    if not names:
+        raise DataError(f"{source!r} has no columns.", "There is nothing to read.", "Give another table.")
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"{source!r} has several columns of the name {twice[0]!r}.",
+            "They could not be told apart.",
+            "Give each its own name; if the file has no line of names, add one.",
+        )
