@@ -1,6 +1,6 @@
 """Locked files: speed and memory at 1 GiB, changed and missing bytes, processes killed in the middle.
 
-    python benchmarks/lock.py            needs ganforge[lock] and 3 GiB of disk; some two minutes
+    python benchmarks/lock.py            needs ganforge[lock] and 3 GiB of disk; two minutes of CPU
 
 A run of 1 GiB is locked, unlocked, signed and verified, each in a process of its own, three times. Its peak of memory
 stands beside that of a run of 1 MiB: what is left is the program itself, and with a password the 128 MiB of scrypt.
@@ -12,7 +12,6 @@ Last, 20 processes that lock and unlock a run of 64 MiB in turns are killed at a
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 import statistics
@@ -28,6 +27,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 import ganforge
+from ganforge.core.files import sha256_of
 from ganforge.errors import InputError
 from ganforge.privacy import sealed
 
@@ -66,7 +66,7 @@ def run_of(folder: Path, mebibytes: int) -> Path:
 
 def digests(folder: Path) -> dict[str, str]:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / "lock")
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {str(path.relative_to(folder)): sha256_of(path) for path in files}
 
 
 def measured(place: Path, mebibytes: int, key: Path) -> None:
@@ -151,7 +151,9 @@ def kills(place: Path, key: Path) -> bool:
         with subprocess.Popen([sys.executable, "-c", TURNS, str(run), str(key)], stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             process.stdout.readline()
-            time.sleep(chance.uniform(0, 1.5))
+            begun = time.perf_counter()
+            process.stdout.readline()
+            time.sleep(chance.uniform(0, time.perf_counter() - begun))  # anywhere in the next such turn
             process.kill()
         there = [name for name, path in (("the folder", run), ("the locked file", locked)) if path.exists()]
         left[" and ".join(there) or "NEITHER"] += 1

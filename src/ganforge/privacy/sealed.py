@@ -59,21 +59,26 @@ class Sealer:
         front = FRONT.pack(MAGIC, HOW[secret.how], log_n, os.urandom(32), self._prefix)
         key, check = _derived(secret, front)
         self._file, self._cipher, self._header = file, AESGCM(key), front + check
-        self._waiting, self._count = bytearray(), 0
+        self._chunk, self._filled, self._count = memoryview(bytearray(CHUNK)), 0, 0
         file.write(self._header)
 
     def write(self, content: bytes) -> None:
-        self._waiting += content
-        while len(self._waiting) > CHUNK:  # a full chunk waits too: it may be the last one
-            self._seal(CHUNK, last=False)
+        left = memoryview(content)
+        while left:
+            if self._filled == len(self._chunk):  # only now: a full chunk may be the last one
+                self._seal(last=False)
+            part = left[: len(self._chunk) - self._filled]
+            self._chunk[self._filled : self._filled + len(part)] = part
+            self._filled += len(part)
+            left = left[len(part) :]
 
     def close(self) -> None:
-        self._seal(len(self._waiting), last=True)
+        self._seal(last=True)
 
-    def _seal(self, length: int, *, last: bool) -> None:
+    def _seal(self, *, last: bool) -> None:
         nonce = _nonce(self._prefix, self._count, last=last)
-        self._file.write(self._cipher.encrypt(nonce, bytes(self._waiting[:length]), self._header))
-        del self._waiting[:length]
+        self._file.write(self._cipher.encrypt(nonce, self._chunk[: self._filled], self._header))
+        self._filled = 0
         self._count += 1
 
 
