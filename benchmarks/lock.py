@@ -4,10 +4,11 @@
 
 A run of 1 GiB is locked, unlocked, signed and verified, each in a process of its own, three times. Its peak of memory
 stands beside that of a run of 1 MiB: what is left is the program itself, and with a password the 128 MiB of scrypt.
-Then 1,000 bytes of a small locked run are changed, one at a time, and it is cut off at every length: everything has to
-be refused. The floor is the untouched file, which has to open. The rival is AES-GCM chunk by chunk as it is often
-written, without the number, the last-chunk flag and the header in what is authenticated: it tells what they are for.
-Last, 20 processes that lock and unlock a run of 64 MiB in turns are killed at a random moment.
+Then 20 processes that lock and unlock a run of 64 MiB in turns are killed at a random moment. Last, 1,000 bytes of a
+small locked run are changed, one at a time, and it is cut off at every length, in chunks of 64 bytes, so that many
+lengths are those of whole chunks: everything has to be refused. The floor is the untouched file, which has to open.
+The rival is AES-GCM chunk by chunk as it is often written, without the number, the last-chunk flag and the header in
+what is authenticated: it tells what they are for.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from ganforge.core.files import sha256_of
 from ganforge.errors import InputError
 from ganforge.privacy import sealed
 
-REPEATS, FLIPS, KILLS = 3, 1_000, 20
+REPEATS, FLIPS, KILLS, SMALL_CHUNK = 3, 1_000, 20, 64
 PROGRAM = """
 import resource, sys, time, ganforge, ganforge.api.lock, ganforge.api.sign
 import cryptography.hazmat.primitives.ciphers.aead, cryptography.hazmat.primitives.asymmetric.ed25519
@@ -101,9 +102,9 @@ def refused(action: Callable[[], object]) -> bool:
     return False
 
 
-def plain_chunks(content: bytes, cipher: AESGCM, size: int) -> bool:
+def plain_chunks(content: bytes, cipher: AESGCM) -> bool:
     """Whether the rival opens a file: nonce, chunk and tag, one after the other."""
-    step = 12 + size + sealed.TAG
+    step = 12 + SMALL_CHUNK + sealed.TAG
     try:
         for place in range(0, len(content), step):
             cipher.decrypt(content[place : place + 12], content[place + 12 : place + step], None)
@@ -115,6 +116,7 @@ def plain_chunks(content: bytes, cipher: AESGCM, size: int) -> bool:
 def damages(place: Path, key: Path) -> bool:
     """Print what of changed and cut files is refused. Returns: whether all of it is, and the untouched file opens."""
     chance = random.Random(0)
+    sealed.CHUNK = SMALL_CHUNK
     run = run_of(place / "small", 0)
     (run / "model" / "weights").write_bytes(os.urandom(700))
     locked = ganforge.lock(run, key_file=key)
@@ -133,11 +135,11 @@ def damages(place: Path, key: Path) -> bool:
     opens = not refused(lambda: ganforge.unlock(locked, key_file=key))
     print(f"changed bytes refused: {flips:,} of {FLIPS:,}; lengths refused: {cuts:,} of {len(good):,}")
     print(f"the untouched file opens: {'yes' if opens else 'NO'}")
-    cipher, size = AESGCM(bytes(32)), 64
-    chunks = [(nonce := os.urandom(12)) + cipher.encrypt(nonce, os.urandom(size), None) for _ in range(10)]
+    cipher = AESGCM(bytes(32))
+    chunks = [(nonce := os.urandom(12)) + cipher.encrypt(nonce, os.urandom(SMALL_CHUNK), None) for _ in range(10)]
     whole = b"".join(chunks)
-    cut = sum(plain_chunks(whole[:length], cipher, size) for length in range(len(whole)))
-    swapped = plain_chunks(b"".join(reversed(chunks)), cipher, size)
+    cut = sum(plain_chunks(whole[:length], cipher) for length in range(len(whole)))
+    swapped = plain_chunks(b"".join(reversed(chunks)), cipher)
     print(f"the rival accepts {cut} of {len(whole)} lengths, and its chunks in another order: {swapped}")
     return flips == FLIPS and cuts == len(good) and opens
 
@@ -175,9 +177,8 @@ def main() -> int:
         ganforge.new_signing_key(place / "me.key")
         for mebibytes in (1, 1024):
             measured(place, mebibytes, key)
-        good = damages(place, key)
-        good = kills(place, key) and good
-    return 0 if good else 1
+        good = [kills(place, key), damages(place, key)]  # the second in chunks of its own
+    return 0 if all(good) else 1
 
 
 if __name__ == "__main__":

@@ -73,6 +73,9 @@ def test_chunks_that_are_moved_repeated_or_left_out_are_refused(monkeypatch: pyt
                    [first, second, third, last, last], [last]):  # fmt: skip
         with pytest.raises(RunError, match="is damaged"):
             _opened(header + b"".join(chunks))
+    for length in range(len(good)):
+        with pytest.raises(InputError):
+            _opened(good[:length])
     other = _sealed(os.urandom(64))
     with pytest.raises(RunError, match="is damaged"):
         _opened(header + other[sealed.HEADER :])
