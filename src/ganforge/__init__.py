@@ -29,9 +29,11 @@ from ganforge.errors import (
 if TYPE_CHECKING:
     from ganforge.api.compare import compare
     from ganforge.api.diagnose import diagnose
+    from ganforge.api.lock import lock, new_lock_key, unlock
     from ganforge.api.profile import profile
     from ganforge.api.runs import runs
     from ganforge.api.sample import apply, augment, interpolate, invert, load, sample
+    from ganforge.api.sign import new_signing_key, sign, verify
     from ganforge.api.train import evaluate, plan, report, resume, train
     from ganforge.table_gan import TableGAN
 
@@ -59,22 +61,30 @@ __all__ = [
     "interpolate",
     "invert",
     "load",
+    "lock",
+    "new_lock_key",
+    "new_signing_key",
     "plan",
     "profile",
     "report",
     "resume",
     "runs",
     "sample",
+    "sign",
     "train",
+    "unlock",
+    "verify",
 ]
 
 
 HOMES = {
     "ganforge.api.compare": ("compare",),
     "ganforge.api.diagnose": ("diagnose",),
+    "ganforge.api.lock": ("lock", "new_lock_key", "unlock"),
     "ganforge.api.profile": ("profile",),
     "ganforge.api.runs": ("runs",),
     "ganforge.api.sample": ("apply", "augment", "interpolate", "invert", "load", "sample"),
+    "ganforge.api.sign": ("new_signing_key", "sign", "verify"),
     "ganforge.api.train": ("evaluate", "plan", "report", "resume", "train"),
     "ganforge.table_gan": ("TableGAN",),
 }

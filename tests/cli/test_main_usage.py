@@ -24,6 +24,10 @@ VERBS = (
     "report",
     "diagnose",
     "profile",
+    "lock",
+    "unlock",
+    "sign",
+    "verify",
     "runs",
 )
 
@@ -63,7 +67,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("typed", "sentences"),
     [
         ("trian digits", ["no verb 'trian'", "Did you mean 'train'?", "ganforge --help"]),
-        ("waltz", ["no verb 'waltz'", "evaluate, invert, plan, profile, report", "ganforge --help"]),
+        ("waltz", ["no verb 'waltz'", "evaluate, invert, lock, plan, profile", "ganforge --help"]),
         ("--bogus", ["no option --bogus", "ganforge --help"]),
         ("train", ["ganforge train needs DATA", "folder of pictures", "ganforge train --help"]),
         ("train a b", ["extra argument", "ganforge train --help"]),

@@ -18,11 +18,13 @@ import ganforge
 from ganforge.cli import compare as comparing
 from ganforge.cli import diagnose as diagnosing
 from ganforge.cli import errors as problems
+from ganforge.cli import lock as locking
 from ganforge.cli import next_steps as ending
 from ganforge.cli import options
 from ganforge.cli import output as tables
 from ganforge.cli import profile as profiling
 from ganforge.cli import sample as using
+from ganforge.cli import sign as signing
 from ganforge.cli.options import Force, RunFolder, Seed, Source
 from ganforge.core.stop import Terminated, Termination
 
@@ -273,6 +275,36 @@ app.command(
         "ganforge profile photos/ --size base --json > step.json  for a program",
     ),
 )(profiling.profile)
+
+app.command(
+    cls=_Verb,
+    epilog=_examples(
+        "ganforge lock runs/people-1  asks for a password twice, and leaves runs/people-1.locked alone",
+        "ganforge lock --new-key my.key  a key file instead of a password: without it nothing opens",
+        "ganforge lock runs/people-1 --key-file my.key --keep  the folder stays beside the locked file",
+    ),
+)(locking.lock)
+
+app.command(
+    cls=_Verb,
+    epilog=_examples(
+        "ganforge unlock runs/people-1.locked  asks for the password, and leaves runs/people-1 alone",
+        "ganforge unlock runs/people-1.locked --key-file my.key --keep  the locked file stays beside the folder",
+    ),
+)(locking.unlock)
+
+app.command(
+    cls=_Verb,
+    epilog=_examples(
+        "ganforge sign --new-key me.key  a private key for you alone, and me.key.pub for everybody",
+        "ganforge sign runs/people-1 --key me.key  before you hand the run on",
+    ),
+)(signing.sign)
+
+app.command(
+    cls=_Verb,
+    epilog=_examples("ganforge verify runs/people-1 --key me.key.pub  is every file as its signer left it?"),
+)(signing.verify)
 
 
 @app.command(

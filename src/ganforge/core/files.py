@@ -86,7 +86,7 @@ def write_through(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
 
     Raises: StorageError; what `fill` raises. The old file is then untouched.
     """
-    temporary = _temporary(path)
+    temporary = temporary_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
@@ -94,7 +94,7 @@ def write_through(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise storage_error(path, error) from error
     finally:  # Ctrl-C ends here too
@@ -102,12 +102,15 @@ def write_through(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _temporary(path: Path) -> Path:
+def temporary_name(path: Path) -> Path:
     """Return a new name beside a path, for what is not finished. Of a long name it holds the beginning."""
-    name = path.name
+    return path.with_name(f".{_beginning(path.name)}.{os.getpid()}.{secrets.token_hex(4)}")
+
+
+def _beginning(name: str) -> str:
     while len(os.fsencode(name)) > MOST_NAME:
         name = name[:-1]
-    return path.with_name(f".{name}.{os.getpid()}.{secrets.token_hex(4)}")
+    return name
 
 
 def append_line(path: Path, line: str) -> None:
@@ -138,7 +141,7 @@ def write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
         for name in (*names, MANIFEST):
             with (temporary / name).open("rb") as file:
                 os.fsync(file.fileno())
-        _sync_folder(temporary)
+        sync_folder(temporary)
 
     write_tree(folder, fill_and_sign)
 
@@ -149,7 +152,7 @@ def write_tree(folder: Path, fill: Callable[[Path], None]) -> None:
     Args: fill writes into the empty folder it is given. An existing `folder` is replaced.
     Raises: StorageError if it cannot be written; an existing folder is then untouched. After a kill: as `write_folder`.
     """
-    temporary = _temporary(folder)
+    temporary = temporary_name(folder)
     old = temporary.with_name(temporary.name + ".old")
     try:
         temporary.mkdir(parents=True)
@@ -157,7 +160,7 @@ def write_tree(folder: Path, fill: Callable[[Path], None]) -> None:
         if folder.exists():
             folder.replace(old)
         temporary.replace(folder)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
     except OSError as error:
         raise storage_error(folder, error) from error
     finally:  # Ctrl-C ends here too
@@ -169,7 +172,7 @@ def write_tree(folder: Path, fill: Callable[[Path], None]) -> None:
 
 def remove_folder(folder: Path) -> None:
     """Remove a folder whole or not at all: what a kill leaves of it has a temporary name."""
-    doomed = _temporary(folder)
+    doomed = temporary_name(folder)
     with suppress(OSError):  # a file that stays is not a reason to stop
         folder.replace(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
@@ -185,10 +188,26 @@ def remove_leftovers(folder: Path) -> None:
         place = path.with_name(match["name"])
         if match["old"] and path.is_dir() and not place.exists():
             path.replace(place)
-        elif path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
         else:
-            path.unlink(missing_ok=True)
+            _remove(path)
+
+
+def remove_leftovers_of(place: Path) -> None:
+    """Remove what killed processes left half-written, or half-removed, of one file or folder, from beside it.
+
+    Only while nobody else writes it. A folder that was set aside for a new one stays.
+    """
+    for path in place.parent.glob(".*"):
+        match = _UNFINISHED.fullmatch(path.name)
+        if match and match["name"] == _beginning(place.name) and not match["old"]:
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def unfinished_name(name: str) -> str | None:
@@ -247,7 +266,8 @@ def _ends_with_newline(path: Path) -> bool:
         return file.read(1) == b"\n"
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder written to the disk."""
     if os.name == "nt":  # Windows opens no folder, and writes a rename down by itself
         return
     handle = os.open(folder, os.O_RDONLY)

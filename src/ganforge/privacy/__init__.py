@@ -1,0 +1,1 @@
+"""What keeps a run from other people's eyes and hands: locked files, and signatures. Needs the extra ganforge[lock]."""
