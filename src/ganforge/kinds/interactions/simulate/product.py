@@ -53,7 +53,7 @@ def _tastes(network: Behaviour, matrix: csr_matrix, seed: int) -> NDArray[np.flo
 
 
 def correct(people: People, users: Users, rounds: int, seed: int) -> None:
-    """Learn the guide, and use it if users drawn with it are told from real ones less well, and are no nearer to copies.
+    """Learn the guide, and use it if users drawn with it are told from real ones less well.
 
     They must not certainly be too near to training users more often than those drawn without it.
     """
