@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ganforge.api.runs import runs
     from ganforge.api.sample import apply, augment, interpolate, invert, load, sample
     from ganforge.api.train import evaluate, plan, report, resume, train
+    from ganforge.recommender import Recommender
     from ganforge.table_gan import TableGAN
 
 __version__ = "0.1.0"
@@ -45,6 +46,7 @@ __all__ = [
     "Interrupted",
     "Preempted",
     "RecipeError",
+    "Recommender",
     "RunError",
     "StorageError",
     "TableGAN",
@@ -76,12 +78,13 @@ HOMES = {
     "ganforge.api.runs": ("runs",),
     "ganforge.api.sample": ("apply", "augment", "interpolate", "invert", "load", "sample"),
     "ganforge.api.train": ("evaluate", "plan", "report", "resume", "train"),
+    "ganforge.recommender": ("Recommender",),
     "ganforge.table_gan": ("TableGAN",),
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import verbs and TableGAN at first use: they import torch, which `import ganforge` should not wait for."""
+    """Import verbs and estimators at first use: they import torch, which `import ganforge` should not wait for."""
     home = next((module for module, names in HOMES.items() if name in names), None)
     if home is None:
         raise AttributeError(f"module 'ganforge' has no attribute {name!r}")
