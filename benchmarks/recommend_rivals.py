@@ -130,7 +130,10 @@ def published(
     liked = [part[part[:, 2] >= least][:, :2].astype(np.int32) for part in parts]
     train, test = (matrix_of(part, rows, columns) for part in liked)
     every = matrix_of(parts[0][:, :2].astype(np.int32), rows, columns)
-    print(f"\n{title}: {rows} users, {columns} items, {train.nnz:,} and {test.nnz:,} interactions")
+    print(
+        f"\n{title}: {rows} users ({np.count_nonzero(np.diff(test.indptr))} of them in the test), {columns} items, "
+        f"{train.nnz:,} and {test.nnz:,} interactions"
+    )
     print(f"{'':38s}" + "  ".join(f"{name:>16s}" for name in measures))
     for name, its in papers.items():
         print(f"{name + ', published':38s}" + "  ".join(f"{'' if one is None else f'{one:.4f}':>16s}" for one in its))

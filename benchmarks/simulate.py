@@ -102,7 +102,7 @@ def main() -> None:
         print(f"seed {seed}, {seconds:.0f} CPU s: {verdict['headline']}")
         people, count, real = model.people, len(known.users), read_log(data, LogSettings()).log
         users = divide(real, str(data))
-        judge, train = Judge(users), users.train.matrix()
+        judge, train = Judge.of(users), users.train.matrix()
         made = {
             "ganforge": people.draw(count, seed),
             "without the adversary": people.draw(count, seed, guided=False),

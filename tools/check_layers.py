@@ -1,6 +1,6 @@
 """Checks that imports go downwards only, and that no file or kind of data is too long. `make test` runs it.
 
-    5  cli, studio, table_gan
+    5  cli, studio, recommender, table_gan
     4  api
     3  kinds (a kind never imports another one), privacy
     2  planning, reports
@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 LAYERS = {
-    5: ("cli", "studio", "table_gan"),
+    5: ("cli", "studio", "recommender", "table_gan"),
     4: ("api",),
     3: ("kinds", "privacy"),
     2: ("planning", "reports"),
@@ -27,12 +27,15 @@ LAYERS = {
     0: ("contracts", "records", "events", "recipe", "run", "errors", "core"),
 }
 LAYER_OF = {part: layer for layer, parts in LAYERS.items() for part in parts}
-DOORS = {"__init__": ("api", "errors", "table_gan"), "__main__": ("cli",)}  # what the package's own files may name
+DOORS = {
+    "__init__": ("api", "errors", "recommender", "table_gan"),
+    "__main__": ("cli",),
+}  # what the package's own files may name
 MOST_LINES = 400
 KIND_LINES, TASK_LINES = 1_000, 500  # of a kind of data, and more for each of its tasks
 # From before there was a budget; of sounds, files, features and streams serve every verb, and three more are to come.
 # A new feature may raise these, nothing else.
-LARGE_KINDS = {"pictures": 8_900, "tables": 21_100, "sounds": 7010, "text": 7_120, "interactions": 7_700}
+LARGE_KINDS = {"pictures": 8_900, "tables": 21_100, "sounds": 7010, "text": 7_120, "interactions": 9_400}
 
 
 def faults_of_layers(package: Path) -> Iterator[str]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ganforge.api.sample import apply, augment, interpolate, invert, load, sample
     from ganforge.api.sign import new_signing_key, sign, verify
     from ganforge.api.train import evaluate, plan, report, resume, train
+    from ganforge.recommender import Recommender
     from ganforge.table_gan import TableGAN
 
 __version__ = "0.1.0"
@@ -47,6 +48,7 @@ __all__ = [
     "Interrupted",
     "Preempted",
     "RecipeError",
+    "Recommender",
     "RunError",
     "StorageError",
     "TableGAN",
@@ -86,12 +88,13 @@ HOMES = {
     "ganforge.api.sample": ("apply", "augment", "interpolate", "invert", "load", "sample"),
     "ganforge.api.sign": ("new_signing_key", "sign", "verify"),
     "ganforge.api.train": ("evaluate", "plan", "report", "resume", "train"),
+    "ganforge.recommender": ("Recommender",),
     "ganforge.table_gan": ("TableGAN",),
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import verbs and TableGAN at first use: they import torch, which `import ganforge` should not wait for."""
+    """Import verbs and estimators at first use: they import torch, which `import ganforge` should not wait for."""
     home = next((module for module, names in HOMES.items() if name in names), None)
     if home is None:
         raise AttributeError(f"module 'ganforge' has no attribute {name!r}")

@@ -161,6 +161,7 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("text", "restyle"): (_styles, {"examples": 320}),
     ("text", "dictionary"): (_languages, {"examples": 640}),
     ("text", "translate"): (_languages, {"examples": 256}),
+    ("interactions", "recommend"): (_clubs, {"examples": 640, "kind": "interactions"}),
     ("interactions", "policy"): (_clubs, {"examples": 256, "kind": "interactions"}),
     ("interactions", "simulate"): (
         _clubs,

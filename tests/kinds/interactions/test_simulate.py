@@ -242,7 +242,7 @@ def test_copies_are_too_near_and_held_out_users_are_not() -> None:
     sparse = Log(
         np.arange(100).astype(str), np.arange(200).astype(str), np.repeat(np.arange(100, dtype=np.int32), 20), item
     )
-    judge = Judge(divide(sparse, "sparse"))
+    judge = Judge.of(divide(sparse, "sparse"))
     assert judge.too_near(drawn_again(judge.users.train, 0)).value == 1.0
     assert judge.too_near(judge.users.judges).value <= 0.06
 

@@ -121,6 +121,7 @@ KIND = Kind(
     forms="a log of users and items (.inter, .csv ...)",
     built_in=BUILT_IN,
     tasks={
+        "recommend": "ganforge.kinds.interactions.recommend.task:RecommendTask",
         "policy": "ganforge.kinds.interactions.policy.task:PolicyTask",
         "simulate": "ganforge.kinds.interactions.simulate.task:Simulate",
         "invent": "ganforge.kinds.interactions.invent.task:Invent",
@@ -129,6 +130,7 @@ KIND = Kind(
     keep=keep,
     overview=overview,
     models={
+        "recommend": "ganforge.kinds.interactions.recommend.model:load_recommender",
         "policy": "ganforge.kinds.interactions.policy.model:load_policy",
         "simulate": "ganforge.kinds.interactions.simulate.model:load_users",
         "invent": "ganforge.kinds.interactions.invent.model:load_inventions",

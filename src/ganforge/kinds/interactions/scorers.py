@@ -6,9 +6,10 @@ I items, B users that are scored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -20,10 +21,11 @@ from scipy.special import expit
 
 from ganforge.core.seeds import seed_for
 
+T = TypeVar("T")
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
 BATCH = 1024  # pairs of a step of BPR
-GRAM_BLOCK = 1 << 24  # products of pairs of items held at once beside the result
+GRAM_BLOCK = 1 << 23  # products of pairs of items that a thread holds at once
 
 
 class Scorer(Protocol):
@@ -142,8 +144,11 @@ def ease(matrix: csr_matrix, penalty: float, dtype: type[np.floating] = np.float
 def gram(matrix: csr_matrix, dtype: type[np.floating] = np.float32) -> NDArray[np.floating]:
     """Return X'X (I, I), dense, filled in blocks of rows."""
     result = np.empty((matrix.shape[1], matrix.shape[1]), dtype)
-    for start, rows in _products(csr_matrix(matrix.T), matrix):
+
+    def write(start: int, rows: Floats) -> None:
         result[start : start + len(rows)] = rows
+
+    _products(csr_matrix(matrix.T), matrix, write)
     return result
 
 
@@ -277,11 +282,18 @@ def _binary(matrix: csr_matrix) -> csr_matrix:
     return csr_matrix((np.ones(matrix.nnz, np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def _products(left: csr_matrix, right: csr_matrix) -> Iterator[tuple[int, Floats]]:
-    """Yield blocks of rows of the product of two sparse matrices, dense, each with its first row."""
+def _products(left: csr_matrix, right: csr_matrix, use: Callable[[int, Floats], T]) -> list[T]:
+    """Return what is made of each block of rows of the product of two sparse matrices: its first row, the rows dense.
+
+    The blocks are shared among as many threads as torch uses: SciPy's product holds no lock.
+    """
     size = max(1, GRAM_BLOCK // max(1, right.shape[1]))
-    for start in range(0, left.shape[0], size):
-        yield start, (left[start : start + size] @ right).toarray()
+
+    def block(start: int) -> T:
+        return use(start, (left[start : start + size] @ right).toarray())
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        return list(threads.map(block, range(0, left.shape[0], size)))
 
 
 def _nearest(
@@ -291,12 +303,13 @@ def _nearest(
 
     Args: weigh what becomes of a block of products and the first of its rows.
     """
-    parts = []
-    for start, products in _products(left, right):
+
+    def highest(start: int, products: Floats) -> csr_matrix:
         rows = weigh(products, start)
         rows[np.arange(len(rows)), start + np.arange(len(rows))] = 0
-        parts.append(_highest(rows, neighbours))
-    return csr_matrix(vstack(parts))
+        return _highest(rows, neighbours)
+
+    return csr_matrix(vstack(_products(left, right, highest)))
 
 
 def _highest(values: Floats, count: int) -> csr_matrix:

@@ -21,15 +21,17 @@ from ganforge.records import Meaning
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-KNOWN = 0.8  # of what a real user met: the others are to be found
+KNOWN = 0.8  # of what a real user met, drawn at random: the others are to be found
 PENALTIES = (100.0, 200.0, 400.0, 800.0)  # of EASE, of which the users that choose take one
 NEAR = 0.05  # share of real users who are so near to a training user: nearer is too near
 POPULAR = 300  # items whose pairs are compared
+MOST_ITEMS = 8_000  # the most popular ones, that a recommender learns
+NUMBERS = 2**22  # of a matrix of users and users held at once
 BLOCKS = 10  # of users, each left out in turn
 MEANINGS = {
     "ndcg": Meaning(
         "higher",
-        "How well a recommender (EASE) that learned from these users alone finds what real users met next: NDCG@10.",
+        "How well a recommender (EASE) that learned from these users alone finds what is hidden of real ones: NDCG@10.",
     ),
     "popularity_distance": Meaning("lower", "Share of interactions that would have to be with another item."),
     "detection": Meaning("lower", "Chance that a classifier ranks a real user above one of these."),
@@ -44,6 +46,17 @@ class Judge:
     """Real users, against whom users are measured."""
 
     users: Users
+    items: NDArray[np.int64]  # that a recommender learns
+    held_out: Values  # distance of each held-out user to the nearest training user
+
+    @classmethod
+    def of(cls, users: Users) -> Judge:
+        """Return the judge that held-out users make."""
+        train = users.train
+        popular = np.argsort(-np.bincount(train.item, minlength=len(train.items)), kind="stable")[:MOST_ITEMS]
+        matrix = train.matrix()
+        distances = [nearest(part.matrix(), matrix) for part in (users.chooses, users.judges)]
+        return cls(users, np.sort(popular), np.concatenate(distances))
 
     def measure(self, made: Log) -> tuple[dict[str, Estimate], Values]:
         """Return the measures of some users, and the NDCG of each real user by what was learned from them."""
@@ -59,21 +72,15 @@ class Judge:
         }
         return scored, ndcg
 
-    def found_by(self, made: Log, users: Log | None = None) -> Values:
-        """Return the NDCG@10 of each real user. Args: users by whom it is measured, by default those that judge."""
+    def found_by(self, made: Log) -> Values:
+        """Return the NDCG@10 of each real user by what was learned from some users."""
         matrix = made.matrix()
-        best = max(
-            ([self._found(matrix, penalty, self.users.chooses) for penalty in PENALTIES] if users is None else []),
-            key=lambda one: one[0],
-            default=(0.0, PENALTIES[1]),
-        )
-        return self._each(matrix, best[1], self.users.judges if users is None else users)
-
-    def _found(self, matrix: csr_matrix, penalty: float, users: Log) -> tuple[float, float]:
-        return float(self._each(matrix, penalty, users).mean()), penalty
+        best = max(PENALTIES, key=lambda penalty: float(self._each(matrix, penalty, self.users.chooses).mean()))
+        return self._each(matrix, best, self.users.judges)
 
     def _each(self, matrix: csr_matrix, penalty: float, users: Log) -> Values:
-        known, later = (part.matrix() for part in cut(users, KNOWN))
+        known, later = (part.matrix()[:, self.items] for part in cut(users, KNOWN, seed=0))
+        matrix = matrix[:, self.items]
         scorer = ease(matrix, penalty)
         return rank(lambda rows: scorer.scores(known[rows]), known, later).ndcg(10)
 
@@ -84,19 +91,24 @@ class Judge:
         return chance_to_tell(real, theirs[:count])
 
     def too_near(self, made: Log) -> Estimate:
-        """Return the share of users who are nearer to a training user than NEAR of the real ones are."""
-        train = self.users.train.matrix()
-        real, theirs = (nearest(log.matrix(), train) for log in (self.users.judges, made))
-        return of_share(int((theirs < np.quantile(real, NEAR)).sum()), len(theirs))
+        """Return the share of users who are nearer to a training user than NEAR of all held-out ones are."""
+        theirs = nearest(made.matrix(), self.users.train.matrix())
+        return of_share(int((theirs < np.quantile(self.held_out, NEAR)).sum()), len(theirs))
+
+    def real_too_near(self) -> Estimate:
+        """Return the same share of held-out users: about NEAR, and how certain that is."""
+        return of_share(int((self.held_out < np.quantile(self.held_out, NEAR)).sum()), len(self.held_out))
 
 
 def nearest(profiles: csr_matrix, train: csr_matrix) -> Values:
     """Return the Jaccard distance of each profile to the nearest training user, (U,)."""
     sizes, own = (np.asarray(part.sum(1)).ravel() for part in (train, profiles))
     found = np.empty(profiles.shape[0])
-    for first in range(0, len(found), 500):
-        both = (profiles[first : first + 500] @ train.T).toarray()
-        found[first : first + 500] = (1 - both / (own[first : first + 500, None] + sizes - both)).min(1)
+    step = max(1, NUMBERS // train.shape[0])
+    for first in range(0, len(found), step):
+        some = slice(first, first + step)
+        both = (profiles[some] @ train.T).toarray()
+        found[some] = (1 - both / (own[some, None] + sizes - both)).min(1)
     return found
 
 

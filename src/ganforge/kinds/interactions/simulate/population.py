@@ -21,7 +21,6 @@ from ganforge.kinds.interactions.log import Log
 Numbers = NDArray[np.float64]
 TRAITS = ("length", "start", "pace", "rating")  # log of interactions, first time, mean log of gaps, kindness
 USERS_OF_A_PART, MOST_PARTS = 75, 20  # of the mixture
-MOST_FITTED = 20_000  # users that the mixture is fitted to
 GRID = 201  # points of a trait's quantiles
 RIDGE = 1e-3  # variance that is added to each part
 GROUPS = 4  # of users by their pace, each with its own gaps
@@ -77,7 +76,7 @@ class Mixture(nn.Module):
         fitted = GaussianMixture(parts, reg_covar=RIDGE, random_state=seed % 2**32)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # a hundred rounds are near enough
-            fitted.fit(np.hstack([tastes[chosen], normal])[:MOST_FITTED])
+            fitted.fit(np.hstack([tastes[chosen], normal]))
         factors = np.linalg.cholesky(fitted.covariances_)
         for name, value in (
             ("shares", fitted.weights_), ("means", fitted.means_), ("factors", factors), ("quantiles", quantiles),

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
-from ganforge.core.seeds import generator_for, seed_for
+from ganforge.core.seeds import generator_for, seed_for, subset
 from ganforge.kinds.interactions.log import Log
 from ganforge.kinds.interactions.simulate import adversary
+from ganforge.kinds.interactions.simulate.measures import Judge
 from ganforge.kinds.interactions.simulate.networks import Behaviour
 from ganforge.kinds.interactions.simulate.people import Form, People
 from ganforge.kinds.interactions.simulate.population import Gaps, Mixture, Ratings, traits_of
-from ganforge.kinds.interactions.simulate.sequences import Users
+from ganforge.kinds.interactions.simulate.sequences import Users, of_users
 from ganforge.kinds.interactions.simulate.walk import Simulator
 from ganforge.kinds.interactions.simulate.weights import weigh
 
 READ_AT_ONCE = 500  # profiles
-MOST_DRAWN = 1_000  # users of a round, and of a choice
+MOST_FITTED = 20_000  # users that the mixture is fitted to
+MOST_DRAWN, MOST_REAL = 1_000, 4_000  # drawn and real users that a discriminator learns from
 
 
 def people_of(network: Behaviour, users: Users, seed: int) -> People:
@@ -26,7 +30,9 @@ def people_of(network: Behaviour, users: Users, seed: int) -> People:
     weigh(simulator, users.chooses)
     ratings = Ratings.fit(users.train) if users.train.rating is not None else None
     traits = traits_of(users.train, ratings)
-    mixture = Mixture.fit(_tastes(network, users, seed), traits, seed_for(seed, "interactions/mixture"))
+    fitted = subset(len(traits), MOST_FITTED, "interactions/mixture")
+    tastes = _tastes(network, users.train.matrix()[fitted], seed)
+    mixture = Mixture.fit(tastes, traits[fitted], seed_for(seed, "interactions/mixture"))
     gaps = Gaps.fit(users.train, traits[:, 2]) if users.train.time is not None else None
     levels = 0 if ratings is None else len(ratings.levels)
     form = Form(network.items, mixture.tastes, len(mixture.shares), levels, gaps is not None)
@@ -36,22 +42,29 @@ def people_of(network: Behaviour, users: Users, seed: int) -> People:
 
 
 @torch.no_grad()
-def _tastes(network: Behaviour, users: Users, seed: int) -> np.ndarray:
-    """Draw a taste of each training user, (U, Z)."""
-    matrix, generator, found = users.train.matrix(), generator_for(seed, "interactions/tastes"), []
+def _tastes(network: Behaviour, matrix: csr_matrix, seed: int) -> NDArray[np.float64]:
+    """Draw a taste of each user, (U, Z). Args: matrix (U, I)."""
+    generator, found = generator_for(seed, "interactions/tastes"), []
     for first in range(0, matrix.shape[0], READ_AT_ONCE):
         mean, log_variance = network.taste(torch.from_numpy(matrix[first : first + READ_AT_ONCE].toarray()))
         found.append(mean + torch.exp(0.5 * log_variance) * torch.randn(mean.shape, generator=generator))
-    return torch.cat(found).double().numpy()
+    tastes: NDArray[np.float64] = torch.cat(found).double().numpy()
+    return tastes
 
 
 def correct(people: People, users: Users, rounds: int, seed: int) -> None:
-    """Learn the guide, and use it if discriminators rank the users that choose above drawn ones less well with it."""
+    """Learn the guide, and use it if users drawn with it are told from real ones less well.
+
+    They must not certainly be too near to training users more often than those drawn without it.
+    """
     count = min(MOST_DRAWN, len(users.train.users))
 
     def draw(number: int) -> Log:
         return people.draw(count, seed_for(seed, "interactions/round", step=number), guided=number > 0)
 
-    ranked = adversary.learn(people.simulator.guide, draw, users.train, users.chooses, rounds)
+    real = of_users(users.train, subset(len(users.train.users), MOST_REAL, "interactions/real"))
+    ranked = adversary.learn(people.simulator.guide, draw, real, users.chooses, rounds)
     people.ranked[: len(ranked)] = torch.tensor(ranked)
-    people.guided.fill_(ranked[-1] < ranked[0])
+    judge = Judge.of(Users(users.train, users.chooses, users.chooses))
+    before, after = (judge.too_near(people.draw(count, seed, guided=guided)) for guided in (False, True))
+    people.guided.fill_(ranked[-1] < ranked[0] and after.low <= before.value)

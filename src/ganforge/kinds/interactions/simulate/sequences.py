@@ -43,11 +43,13 @@ def divide(log: Log, source: str) -> Users:
     part = np.zeros(len(log.users), np.int8)
     part[held] = 2
     part[held[::3]] = 1
-    train, chooses, judges = (_of_users(log, np.flatnonzero(part == number)) for number in range(3))
+    train, chooses, judges = (of_users(log, np.flatnonzero(part == number)) for number in range(3))
     return Users(train, chooses, judges)
 
 
-def _of_users(log: Log, users: NDArray[np.int64]) -> Log:
+def of_users(log: Log, users: NDArray[np.int64]) -> Log:
+    """Return the log of some users alone. Args: users their rows, each once."""
+    users = np.sort(users)
     row = np.full(len(log.users), -1, np.int32)
     row[users] = np.arange(len(users), dtype=np.int32)
     found = log.taken(row[log.user] >= 0)
@@ -63,12 +65,16 @@ def in_random_order_where_tied(log: Log) -> Log:
     return log.taken(order)
 
 
-def cut(log: Log, share: float) -> tuple[Log, Log]:
-    """Return the first interactions of each user, and the others. Args: share of the first ones."""
+def cut(log: Log, share: float, *, seed: int | None = None) -> tuple[Log, Log]:
+    """Return a share of the interactions of each user, and the others. Args: seed None for the first ones in time."""
     counts, starts = log.counts(), log.starts()
-    place = np.arange(len(log)) - np.repeat(starts[:-1], counts)
-    first = place < np.round(share * counts)[log.user]
-    return log.taken(first), log.taken(~first)
+    order = np.arange(len(log))
+    if seed is not None:
+        order = np.lexsort((np.random.default_rng(seed).random(len(log)), log.user))
+    place = np.empty(len(log), np.int64)
+    place[order] = np.arange(len(log)) - np.repeat(starts[:-1], counts)
+    known = place < np.round(share * counts)[log.user]
+    return log.taken(known), log.taken(~known)
 
 
 class WindowRows:

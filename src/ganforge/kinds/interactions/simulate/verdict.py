@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ganforge.core.seeds import seed_for
+from ganforge.core.seeds import seed_for, subset
 from ganforge.kinds.interactions.log import Log
 from ganforge.kinds.interactions.simulate.measures import MEANINGS, NEAR, Judge, drawn_again
 from ganforge.kinds.interactions.simulate.people import People
-from ganforge.kinds.interactions.simulate.sequences import Users
+from ganforge.kinds.interactions.simulate.sequences import Users, of_users
 from ganforge.kinds.interactions.simulate.walk import EXPERTS
 from ganforge.kinds.interactions.simulate.weights import ALL, places_of, sequences_of
 from ganforge.measures.intervals import (
@@ -51,14 +51,15 @@ def alone(name: str) -> torch.Tensor:
 
 def evaluate_people(people: People, users: Users, seed: int) -> Evaluation:
     """Return the evaluation of simulated users."""
-    judge, count = Judge(users), min(MOST_DRAWN, len(users.train.users))
+    judge, count = Judge.of(users), min(MOST_DRAWN, len(users.train.users))
+    some = of_users(users.train, subset(len(users.train.users), count, "interactions/real"))
     own = people.draw(count, seed)
     made = {
         "ganforge": (own, "as it draws"),
         "without the adversary": (people.draw(count, seed, guided=False), "the network and what is counted"),
         **{name: (people.draw(count, seed, False, alone(name)), why) for name, why in RIVALS.items()},
-        "training users again": (drawn_again(users.train, seed_for(seed, "interactions/again")), "copies, all of them"),
-        "training users": (users.train, "real users: the floor"),
+        "training users again": (drawn_again(some, seed_for(seed, "interactions/again")), "copies, all of them"),
+        "training users": (some, "as many real users: the floor"),
     }
     measured = {name: judge.measure(log) for name, (log, _) in made.items()}
     scored = {name: found for name, (found, _) in measured.items()}
@@ -69,12 +70,12 @@ def evaluate_people(people: People, users: Users, seed: int) -> Evaluation:
     told = [rival(name, why, values_of(scored[name])) for name, (_, why) in made.items()]
     return Evaluation(
         measures=measures_of(scored["ganforge"], MEANINGS, floors, values_of(scored["popularity"])),
-        verdict=_verdict(people, scored, ndcg, following),
+        verdict=_verdict(people, scored, ndcg, following, judge.real_too_near()),
         samples=count,
         held_out=len(users.judges.users),
         judge={
             "kind": "held-out users",
-            "sentence": "Real users who were held out judge: what they met next, who is near to whom, and a logistic "
+            "sentence": "Held-out users judge: a fifth of what they met is hidden; who is near to whom; and a logistic "
             "regression of items and of pairs in a row.",
         },
         floor="The floor is training users (drawn again, but for the NDCG), and of those too near held-out ones.",
@@ -82,7 +83,7 @@ def evaluate_people(people: People, users: Users, seed: int) -> Evaluation:
         best="real users",
         simplest="popularity",
         blocks=(
-            Block("Read", "None was chosen by hand.", (_shown(own, people),), first=True),
+            Block("Read", "None was chosen by hand.", (_shown(own, users),), first=True),
             beside_others("Every method, measured alike.", told, HEADS),
             Block(
                 "What comes next",
@@ -107,12 +108,18 @@ def next_scores(places: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
     return {"hit_rate": hits, "ndcg": hits / np.log2(1 + np.maximum(places, 1))}
 
 
-def _shown(log: Log, people: People) -> Rows:
+def _shown(log: Log, users: Users) -> Rows:
     starts, rows = log.starts(), []
     for user in range(min(SHOWN, len(log.users))):
         some = slice(starts[user], min(starts[user + 1], starts[user] + SHOWN_ITEMS))
-        rows.append((log.users[user], str(starts[user + 1] - starts[user]), ", ".join(map(str, log.item[some]))))
-    return Rows(("user", "items", "the first ones, by their rows"), tuple(rows), numeric=(1,))
+        rows.append(
+            (
+                log.users[user],
+                str(starts[user + 1] - starts[user]),
+                ", ".join(users.train.items[log.item[some]].tolist()),
+            )
+        )
+    return Rows(("user", "items", "the first ones"), tuple(rows), numeric=(1,))
 
 
 def _verdict(
@@ -120,26 +127,29 @@ def _verdict(
     scored: Mapping[str, Mapping[str, Estimate]],
     ndcg: Mapping[str, NDArray[np.float64]],
     following: Mapping[str, Mapping[str, Estimate]],
+    real_near: Estimate,
 ) -> Verdict:
     own, real, simple = scored["ganforge"], scored["training users"], scored["popularity"]
     span = real["ndcg"].value - simple["ndcg"].value
     place = (real["ndcg"].value - own["ndcg"].value) / span if span > 0 else 0.0
     grade = sum(place > bound for bound in BOUNDS)
-    copied = own["too_near"].low > NEAR
+    copied = own["too_near"].low > real_near.high
     grade = max(grade, 3) if copied else grade
     best = max(RIVALS, key=lambda name: scored[name]["ndcg"].value)
     ahead = mean_by_bootstrap(ndcg["ganforge"] - ndcg[best], np.random.default_rng(0))
     word = GRADES[grade]
-    headline = (
-        f"{word.capitalize()}: a recommender that learned from these users finds what real ones met next with an "
-        f"NDCG@10 of {own['ndcg'].value:.3f}; from real users with {real['ndcg'].value:.3f}."
+    headline = f"{word.capitalize()}: " + (
+        "many of them are nearly users that it learned from."
+        if copied
+        else f"a recommender that learned from these users finds what is hidden of real ones with an NDCG@10 of "
+        f"{own['ndcg'].value:.3f}; from real users with {real['ndcg'].value:.3f}."
     )
     sentences = (
         f"The best simpler method, {best}, gets {scored[best]['ndcg'].value:.3f}: {ahead.value:+.3f} "
         f"({ahead.low:+.3f} to {ahead.high:+.3f}).",
         _adversary(people, scored, ndcg),
-        f"{own['too_near'].value:.1%} of them are nearer to a training user than 95 % of real users are"
-        + (": some are nearly copies." if copied else "; copies would all be."),
+        f"{own['too_near'].value:.1%} of them are nearer to a training user than 95 % of real users are; "
+        "of training users drawn again all would be.",
         f"A classifier ranks a real user above one of them with a chance of {own['detection'].value:.0%} "
         f"({own['detection'].low:.0%} to {own['detection'].high:.0%}); above one of the best simpler method with "
         f"{scored[best]['detection'].value:.0%}.",
@@ -174,7 +184,7 @@ def _adversary(
     if not people.guided:
         return (
             f"A discriminator ranks real users above drawn ones with a chance of {ranked[0]:.0%}; what it learned does "
-            "not bring them nearer to the users that choose, and is not used."
+            "not bring them nearer to real users, or brings them too near to training users, and is not used."
         )
     one, other = scored["ganforge"], scored["without the adversary"]
     apart = mean_by_bootstrap(ndcg["ganforge"] - ndcg["without the adversary"], np.random.default_rng(0))
