@@ -9,7 +9,18 @@ import numpy as np
 import pytest
 
 from ganforge.kinds.text.generate.selection import BITS, Guide, discriminate, learn_guide
-from ganforge.measures.sequences import bleu, bucket_of, copies_of, detection, distinct, features, longer
+from ganforge.measures.sequences import (
+    bleu,
+    bucket_of,
+    buckets_of_lengths,
+    copies_of,
+    detection,
+    distinct,
+    end_logits,
+    features,
+    grams_of,
+    longer,
+)
 
 Text = np.ndarray
 
@@ -79,7 +90,28 @@ def test_what_a_guide_adds_along_a_text_is_the_logit_of_the_whole_text() -> None
     whole = np.array([[1, *text.tolist(), 2]])
     along = sum(guide.raised(whole[:, :place], whole[:, place : place + 1])[0, 0] for place in range(1, 6))
     begin = weights[bucket_of(longer(np.zeros(1, np.uint64), np.ones(1, np.uint64)), 1, BITS)][0]
-    assert along == pytest.approx((features([text], 3, BITS) @ weights)[0] - begin, abs=1e-4)
+    length = weights[buckets_of_lengths(5, BITS)[4]]
+    assert along == pytest.approx((features([text], 3, BITS, pairs=True) @ weights)[0] - begin + length, abs=1e-4)
+
+
+def test_pairs_around_one_unit_are_those_of_a_plain_count() -> None:
+    texts = _texts(30, 0)
+    *_, found = grams_of(texts, 2, ends=True, pairs=True)
+    whole = [[1, *text.tolist(), 2] for text in texts]
+    counts = Counter(pair for text in whole for pair in zip(text, text[2:], strict=False))
+    assert sorted(Counter(found.hashes.tolist()).values()) == sorted(counts.values())
+    assert np.bincount(found.text, minlength=30).tolist() == [len(text) for text in texts]
+
+
+def test_the_logits_of_ends_turn_the_lengths_of_drawn_texts_into_those_of_real_ones() -> None:
+    random = np.random.default_rng(0)
+    real, drawn = ([np.ones(length, np.int32) for length in random.binomial(9, share, 20_000)] for share in (0.5, 0.4))
+    change, left = end_logits(real, drawn), 1.0
+    for length, one in enumerate(change[:8]):
+        ends = np.mean([len(text) == length for text in drawn if len(text) >= length])
+        ends = 1 / (1 + (1 - ends) / ends * np.exp(-one))
+        assert left * ends == pytest.approx(np.mean([len(text) == length for text in real]), abs=0.01)
+        left *= 1 - ends
 
 
 def _with_pairs(count: int, share: float, seed: int) -> list[Text]:

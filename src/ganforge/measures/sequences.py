@@ -13,6 +13,7 @@ import numpy as np
 import sacrebleu
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
+from scipy.special import logit
 from sklearn.preprocessing import normalize
 
 from ganforge.core.sequences import BEGIN, END, Ids
@@ -22,6 +23,8 @@ from ganforge.measures.intervals import Estimate, from_bootstrap
 FACTOR, SPREAD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)  # odd numbers that mix bits
 LONGEST_BLEU, LEAST_MATCH = 4, 0.1  # n-grams; what no match at all counts as
 BLOCK = 50_000  # training texts that are compared at once
+FEW, MOST_CHANGE = 10.0, 2.0  # texts of the usual length added at each length; of the logit of an end
+LENGTH = 100  # in place of n: buckets of how many units a text has
 Shares = NDArray[np.float64]
 Hashes = NDArray[np.uint64]
 
@@ -47,8 +50,16 @@ def bucket_of(hashes: Hashes, n: int, bits: int, salt: int = 0) -> NDArray[np.in
     return found.astype(np.int64)
 
 
-def grams_of(texts: Sequence[Ids], most: int, *, ends: bool = False) -> Iterator[Grams]:
-    """Yield the n-grams of texts for n = 1..most. Args: ends whether BEGIN and END belong to a text."""
+def buckets_of_lengths(count: int, bits: int) -> NDArray[np.int64]:
+    """Return the buckets of texts of 0..count - 1 units."""
+    return bucket_of(longer(np.zeros(count, np.uint64), np.arange(count, dtype=np.uint64)), LENGTH, bits)
+
+
+def grams_of(texts: Sequence[Ids], most: int, *, ends: bool = False, pairs: bool = False) -> Iterator[Grams]:
+    """Yield the n-grams of texts for n = 1..most. Args: ends whether BEGIN and END belong to a text.
+
+    With `pairs`, then the pairs of units with one unit between them, whatever that is.
+    """
     edge = np.array([BEGIN], np.int32), np.array([END], np.int32)
     whole = [np.concatenate([edge[0], text, edge[1]]) if ends else text for text in texts]
     lengths = np.array([len(text) for text in whole], np.int64)
@@ -60,6 +71,10 @@ def grams_of(texts: Sequence[Ids], most: int, *, ends: bool = False) -> Iterator
         hashes[: max(0, len(flat) - n + 1)] = longer(hashes[: max(0, len(flat) - n + 1)], flat[n - 1 :])
         there = np.flatnonzero(left >= n)
         yield Grams(hashes[there], text[there], there)
+    if pairs:
+        there = np.flatnonzero(left >= 3)
+        first = longer(np.zeros(len(there), np.uint64), flat[there])
+        yield Grams(longer(first, flat[there + 2]), text[there], there)
 
 
 def bleu(texts: Sequence[Ids], references: Sequence[Ids] | None = None) -> Shares:
@@ -104,13 +119,26 @@ def distinct(texts: Sequence[Ids], n: int) -> float:
     return len(np.unique(grams.hashes)) / max(1, len(grams.hashes))
 
 
-def features(texts: Sequence[Ids], most: int, bits: int, salt: int = 0) -> csr_matrix:
-    """Return how often n-grams up to `most` stand in each text, (N, 2 ** bits), in buckets by their hash."""
+def features(texts: Sequence[Ids], most: int, bits: int, salt: int = 0, *, pairs: bool = False) -> csr_matrix:
+    """Return how often n-grams up to `most`, and pairs, stand in each text, (N, 2 ** bits), in buckets by a hash."""
     found = csr_matrix((len(texts), 2**bits), dtype=np.float32)
-    for n, grams in enumerate(grams_of(texts, most, ends=True), 1):
+    for n, grams in enumerate(grams_of(texts, most, ends=True, pairs=pairs), 1):
         places = (grams.text, bucket_of(grams.hashes, n, bits, salt))
         found = found + csr_matrix((np.ones(len(grams.text), np.float32), places), shape=found.shape)
     return found
+
+
+def end_logits(real: Sequence[Ids], drawn: Sequence[Ids]) -> Shares:
+    """Return by how much the logit of an end after 0, 1, ... units is higher in real texts than in drawn ones, (L,)."""
+    longest = max(map(len, [*real, *drawn]), default=0)
+    sides = []
+    for texts in (real, drawn):
+        ended = np.bincount([len(text) for text in texts], minlength=longest + 1)
+        left = ended[::-1].cumsum()[::-1]
+        usual = ended.sum() / left.sum()
+        sides.append(logit(np.clip((ended + FEW * usual) / (left + FEW), 1e-6, 1 - 1e-6))[:longest])
+    change: Shares = np.clip(sides[0] - sides[1], -MOST_CHANGE, MOST_CHANGE)
+    return change
 
 
 def detection(real: Sequence[Ids], made: Sequence[Ids], most: int = 3) -> Estimate:

@@ -114,8 +114,7 @@ class TextModel(Model):
                 banned=self.vocabulary.banned,
                 steering=guide,
             )
-        start = len(prompt)
-        return [text[start:] for text in found[:count]]
+        return [text[len(prompt) :] for text in found[:count]]
 
     # ---- contracts.Model
 

@@ -39,7 +39,7 @@ from ganforge.records import Evaluation, Page
 from ganforge.run import Run
 
 MOST_REAL = 8_000  # training texts that discriminators and n-grams learn from
-MOST_DRAWN, DRAWN_UNITS = 4_500, 200_000  # texts of a round; units that they have at most
+MOST_DRAWN, DRAWN_UNITS = 9_000, 400_000  # texts of a round; units that they have at most
 MOST_JUDGED = 2_000  # texts of a point of the curve
 MOST_LOOKED = 1_000  # held-out texts of a look
 CHOICES = (0.8, 0.9, 1.0)  # temperatures of which one is drawn at when nothing is asked
@@ -75,7 +75,8 @@ class Generate(Task):
         tell("reading", count=0, source=request.source)
         refuse_unused(request.options, seeds="They are of the task dictionary.")
         texts = _open(request)
-        vocabulary, why = _vocabulary(texts, request.options.get("unit"))
+        units, why = choose_units(texts.train, request.options.get("unit"))
+        vocabulary = Vocabulary.of(units)
         rows = UnitRows(texts.train, vocabulary)
         feed = ArrayFeed(rows, texts.train.labels, draft.device, form=TOKENS)
         length = rows.length, rows.why
@@ -85,10 +86,11 @@ class Generate(Task):
         """Recreate the job from its recipe. Raises: DataError if the data is missing or has changed."""
         texts = _open(recipe.ask)
         refuse_changed_data(recipe, texts.sha256, "The texts")
-        vocabulary, size = _vocabulary(texts, recipe.section(Writing).units)[0], recipe.section(Writing).size
-        if vocabulary.size != size:  # where changed data is accepted
+        chosen = recipe.section(Writing)
+        vocabulary = Vocabulary.of(choose_units(texts.train, chosen.units)[0])
+        if vocabulary.size != chosen.size:  # where changed data is accepted
             raise DataError(
-                f"The texts at {recipe.data.source!r} have {vocabulary.size:,} units now, and had {size:,}.",
+                f"The texts at {recipe.data.source!r} have {vocabulary.size:,} units now, and had {chosen.size:,}.",
                 "The network knows those that it began with.", "Put the old texts back, or train a new run.",
             )  # fmt: skip
         return GenerateJob(recipe, texts, vocabulary, tell)
@@ -108,11 +110,6 @@ def _open(request: Request) -> Texts:
             f"Give {10 * FEWEST_HELD_OUT} different texts or more.",
         )
     return found
-
-
-def _vocabulary(texts: Texts, pinned: str | None) -> tuple[Vocabulary, str]:
-    units, why = choose_units(texts.train, pinned)
-    return Vocabulary.of(units), why
 
 
 @dataclass(slots=True)
@@ -150,8 +147,8 @@ class GenerateJob(Job):
         assert isinstance(product, LanguageModel)
         writer = Writer(product).to(self.recipe.compute.device)
         rounds, unseen = self.recipe.section(Writing).rounds, known(self._units(self._held_out(0)))
-        real = known(self._real())
-        if rounds and len(unseen) >= FEWEST_CALIBRATING and len(real) >= FEWEST_CALIBRATING:
+        real = self._real()
+        if rounds and len(unseen) >= FEWEST_CALIBRATING and len(known(real)) >= FEWEST_CALIBRATING:
             self.tell("judging")
             for place, temperature in enumerate(GUIDED):
                 draw = partial(self._round, writer, temperature)
@@ -183,8 +180,7 @@ class GenerateJob(Job):
         self.tell("judging")
         found = compare_texts(self, product, self._held_out(1))
         write_whole(run.figure("curve"), picture(found.plain, found.guided, (found.real, found.ngrams)))
-        usual = Asked(found.temperature, found.strength)
-        shown, before = (self._shown(product, one) for one in (usual, Asked(found.temperature, 0.0)))
+        shown, before = (self._shown(product, Asked(found.temperature, one)) for one in (found.strength, 0.0))
         return evaluate_texts(found, shown, before)
 
     # ---- parts
@@ -253,8 +249,7 @@ class GenerateJob(Job):
 
     def judges(self, held_out: Sequence[str]) -> Judges:
         """Return the judges that held-out texts make."""
-        size = self.recipe.section(Writing).size
-        return Judges.of(self._units(held_out), size, self.vocabulary.most, self._longest)
+        return Judges.of(self._units(held_out), self.recipe.section(Writing).size, self.vocabulary.most, self._longest)
 
     def _shown(self, writer: Writer, asked: Asked) -> list[str]:
         model = self._model(writer)
