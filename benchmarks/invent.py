@@ -44,8 +44,8 @@ def folds_of(material: Material, seed: int) -> list[Material]:
 def scores_of(material: Material) -> dict[str, dict[str, Array]]:
     """Return the measures of each user by method, NaN for users without an unseen item."""
     known = material.features_of(material.known)
-    choice = choose(known, material.matrix[:, material.known], DIMENSIONS, None, None)
-    chosen = InventSettings(columns=choice.columns, width=choice.width, penalty=choice.penalty)
+    choice = choose(known, material.matrix[:, material.known], DIMENSIONS)
+    chosen = InventSettings(columns=choice.columns, form=choice.form, width=choice.width, penalty=choice.penalty)
     codes = codes_of(material, chosen)
     lists = lists_of(material, fitted(material, chosen, codes), codes.encoded(material.features_of(material.unseen)))
     found: dict[str, dict[str, Array]] = {}

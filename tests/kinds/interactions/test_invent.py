@@ -16,7 +16,7 @@ from ganforge.core.files import MANIFEST
 from ganforge.errors import DataError, InputError, RecipeError, RunError
 from ganforge.kinds.interactions.columns import LogSettings
 from ganforge.kinds.interactions.features import Coding, FeatureColumn, Features
-from ganforge.kinds.interactions.invent.audience import Similarity, choose, tastes_of
+from ganforge.kinds.interactions.invent.audience import Similarity, choose, in_parts, tastes_of
 from ganforge.kinds.interactions.invent.codes import Codes
 from ganforge.kinds.interactions.invent.material import open_material
 from ganforge.kinds.interactions.invent.model import Inventions, load_inventions
@@ -243,18 +243,19 @@ def test_similarity_is_highest_for_the_same_codes_and_positive() -> None:
     random = np.random.default_rng(0)
     codes = np.concatenate([random.random((40, 1)), (random.random((40, 5)) < 0.4).astype(float)], 1)
     numbers = np.array([True, *[False] * 5])
-    alike = Similarity(numbers, 0.1, 2.0)(codes, codes)
+    alike = Similarity(numbers, "joint", 0.1, 2.0)(codes, codes)
     np.testing.assert_allclose(alike, alike.T)
     assert np.linalg.eigvalsh(alike).min() > -1e-9
-    only_words, only_numbers = Similarity(numbers[1:], 0.1, 2.0), Similarity(numbers[:1], 0.1, 1.0)
+    only_words, only_numbers = (Similarity(which, "joint", 0.1, 2.0) for which in (numbers[1:], numbers[:1]))
     np.testing.assert_allclose(only_numbers(codes[:1, :1], codes[:1, :1]), 1.0)
     assert only_words(codes[:1, 1:], codes[1:2, 1:]).item() <= only_words(codes[:1, 1:], codes[:1, 1:]).item() + 1.0
 
 
 def test_choices_that_a_person_made_stay(tmp_path: Path) -> None:
     material = open_material(planted(tmp_path), LogSettings(), 0)
-    found = choose(material.features, material.matrix, 4, ("genre",), 0.7)
-    assert (found.columns, found.width, found.without) == (("genre",), 0.7, {})
+    found = choose(material.features, material.matrix, 4, ("genre",), "linear", 0.7)
+    assert (found.columns, found.form, found.width, found.without) == (("genre",), "linear", 0.7, {})
+    assert set(choose(material.features, material.matrix, 4).forms) == {"joint", "linear"}
     tastes = tastes_of(material.matrix, 4)
     np.testing.assert_allclose(tastes.T @ tastes, np.eye(4), atol=1e-8)
 
@@ -271,3 +272,16 @@ def test_the_generator_begins_as_what_needs_no_adversary_and_draws_words_that_ar
     assert words[:, :3].detach().sum(1).max() <= 1.0001
     codes.sum().backward()
     assert all(weight.grad is not None and torch.isfinite(weight.grad).all() for weight in inventor.item.parameters())
+
+
+def test_a_linear_similarity_is_a_ridge() -> None:
+    random = np.random.default_rng(0)
+    codes, y = (random.random((60, 4)) < 0.5).astype(float), random.normal(size=(60, 2))
+    numbers = np.zeros(4, bool)
+    similarity = Similarity(numbers, "linear", 0.1, 1.0)
+    fit = fit_kernel_ridge(similarity, codes, y, (3.0,))[0]
+    x = np.concatenate([np.ones((60, 1)), codes], 1)
+    ridge = np.linalg.solve(x.T @ x + 3.0 * np.eye(5), x.T @ (y - y.mean(0)))
+    np.testing.assert_allclose(fit.predict(similarity(codes, codes)), y.mean(0) + x @ ridge, atol=1e-6)
+    in_ten = in_parts(np.array([[0.0], [0.55], [1.0]]), np.ones(1, bool))
+    assert in_ten[:, 1:].argmax(1).tolist() == [0, 5, 9]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,8 @@ from ganforge.measures.kernel_ridge import KernelRidge, fit_kernel_ridge
 from ganforge.measures.ranking import rank
 
 Array = NDArray[np.float64]
-Rows = NDArray[np.int64]
+Form = Literal["joint", "linear"]
+BINS = 10
 DEPTH = 20  # places of a list that count
 WIDTHS, PENALTIES = (0.03, 0.1, 0.3, 1.0), (1.0, 3.0, 10.0, 30.0, 100.0)
 WIDTH, PENALTY = 0.1, 10.0
@@ -43,20 +45,27 @@ def tastes_of(matrix: csr_matrix, dimensions: int) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Similarity:
-    """How alike items are by their codes, the sum of three parts: words, numbers, and both together."""
+    """How alike items are by their codes.
+
+    "joint" is the sum of three parts: words, numbers, and both together. "linear" is the product of words, and of
+    numbers in BINS equal parts: a regression on it is a ridge.
+    """
 
     numbers: NDArray[np.bool_]  # (F,) which codes are ranks of numbers
+    form: Form
     width: float  # of ranks: so far apart, numbers are alike by 1 / e
     norm: float  # the mean squared length of the words of an item
 
     @classmethod
-    def of(cls, codes: Codes, known: Array, width: float) -> Similarity:
+    def of(cls, codes: Codes, known: Array, form: Form, width: float) -> Similarity:
         """Return the similarity for items. Args: known (N, F) their codes."""
         words = known[:, ~codes.numbers]
-        return cls(codes.numbers, width, max(1e-9, float((words**2).sum(1).mean())) if words.size else 1.0)
+        return cls(codes.numbers, form, width, max(1e-9, float((words**2).sum(1).mean())) if words.size else 1.0)
 
     def __call__(self, one: Array, other: Array) -> Array:
         """Return the similarities (A, B) of items (A, F) with others (B, F)."""
+        if self.form == "linear":
+            return np.asarray(1 + in_parts(one, self.numbers) @ in_parts(other, self.numbers).T)
         apart = np.zeros((len(one), len(other)))
         for code in np.flatnonzero(self.numbers):
             apart += np.abs(one[:, code, None] - other[None, :, code])
@@ -68,6 +77,12 @@ class Similarity:
         squares = np.maximum(0, (ours**2).sum(1)[:, None] + (theirs**2).sum(1) - 2 * products)
         together = np.exp(-squares / (1.2 * self.norm)) * near
         return np.asarray(0.5 * products / self.norm + 0.5 * near * self.numbers.any() + together)
+
+
+def in_parts(codes: Array, numbers: NDArray[np.bool_]) -> Array:
+    """Return codes for linear methods (N, F + BINS for each number): numbers also as which of equal parts they are."""
+    bins = np.minimum((codes[:, numbers] * BINS).astype(int), BINS - 1)
+    return np.concatenate([codes, (bins[:, :, None] == np.arange(BINS)).reshape(len(codes), -1)], 1)
 
 
 @dataclass(frozen=True)
@@ -112,19 +127,26 @@ class Choice:
     """What left-out items chose."""
 
     columns: tuple[str, ...]
+    form: Form
     width: float
     penalty: float
     ndcg: float  # of left-out items, with these choices
     without: dict[str, float]  # the same with one column less than all, by its name
+    forms: dict[Form, float]  # the best of each form
 
 
 def choose(
-    features: Features, matrix: csr_matrix, dimensions: int, columns: Sequence[str] | None, width: float | None
+    features: Features,
+    matrix: csr_matrix,
+    dimensions: int,
+    columns: Sequence[str] | None = None,
+    form: Form | None = None,
+    width: float | None = None,
 ) -> Choice:
-    """Choose by how well users' lists of left-out items are: columns first, then the width, and the penalty.
+    """Choose by how well users' lists of left-out items are: columns first, then form and width, and the penalty.
 
-    Args: features of the items (N,) that are learned from; matrix (U, N) who met them; columns, width those that a
-        person chose.
+    Args: features of the items (N,) that are learned from; matrix (U, N) who met them; columns, form and width those
+        that a person chose.
     """
     items = np.sort(subset(matrix.shape[1], min(CHOOSING, matrix.shape[1]), "invent/items"))
     kept = Features(
@@ -134,28 +156,33 @@ def choose(
     tastes = tastes_of(matrix, dimensions)
     judge = LeftOut(matrix, tastes)
 
-    def tried(columns: Sequence[str], width: float, penalties: Sequence[float]) -> tuple[float, float]:
+    def tried(columns: Sequence[str], form: Form, width: float, penalties: Sequence[float]) -> tuple[float, float]:
         codes = Codes.of(kept, columns)
         known = codes.encoded(kept)
-        fits = fit_kernel_ridge(Similarity.of(codes, known, width), known, matrix.T @ tastes, penalties)
+        fits = fit_kernel_ridge(Similarity.of(codes, known, form, width), known, matrix.T @ tastes, penalties)
         scores = [judge.ndcg(fit.left_out) for fit in fits]
         best = int(np.argmax(scores))
         return scores[best], penalties[best]
 
+    first: Form = form or "joint"
     taken = list(columns or (column.name for column in features.coding.columns))
-    best, without = tried(taken, width or WIDTH, [PENALTY])[0], dict[str, float]()
+    best, without = tried(taken, first, width or WIDTH, [PENALTY])[0], dict[str, float]()
     while columns is None and len(taken) > 1:
-        less = {name: tried([each for each in taken if each != name], width or WIDTH, [PENALTY])[0] for name in taken}
+        less = {
+            name: tried([each for each in taken if each != name], first, width or WIDTH, [PENALTY])[0] for name in taken
+        }
         without = without or less
         name = max(less, key=lambda each: less[each])
         if less[name] < best - ALIKE:
             break
         taken.remove(name)
         best = max(best, less[name])
-    numbers = Codes.of(kept, taken).numbers.any()
-    found = {each: tried(taken, each, PENALTIES) for each in ([width] if width else WIDTHS if numbers else [WIDTH])}
-    wide = max(found, key=lambda each: found[each][0])
-    return Choice(tuple(taken), wide, found[wide][1], found[wide][0], without)
+    widths = [width] if width else WIDTHS if Codes.of(kept, taken).numbers.any() else [WIDTH]
+    possible: list[tuple[Form, float]] = [("joint", each) for each in widths] + [("linear", widths[0])]
+    found = {each: tried(taken, *each, PENALTIES) for each in possible if form in (None, each[0])}
+    chosen = max(found, key=lambda each: found[each][0])
+    forms = {each: max(score for (form, _), (score, _) in found.items() if form == each) for each, _ in found}
+    return Choice(tuple(taken), *chosen, found[chosen][1], found[chosen][0], without, forms)
 
 
 class LeftOut:

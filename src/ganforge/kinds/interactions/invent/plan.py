@@ -18,7 +18,7 @@ from ganforge.engine.feed import TensorFeed
 from ganforge.errors import RecipeError, did_you_mean
 from ganforge.kinds.interactions.columns import LogSettings
 from ganforge.kinds.interactions.data import choose_log, log_choices
-from ganforge.kinds.interactions.invent.audience import Array, Audiences, Choice, Similarity, choose, tastes_of
+from ganforge.kinds.interactions.invent.audience import Array, Audiences, Choice, Form, Similarity, choose, tastes_of
 from ganforge.kinds.interactions.invent.codes import Codes
 from ganforge.kinds.interactions.invent.game import game_of_items
 from ganforge.kinds.interactions.invent.material import Material
@@ -70,6 +70,7 @@ class InventSettings(LogSettings):
 
     dimensions: Annotated[int, Field(ge=1, le=256)] = DIMENSIONS  # of an audience
     columns: tuple[str, ...] | None = None  # of the table of items that count
+    form: Form | None = None  # of the similarity
     width: Annotated[float, Field(gt=0)] | None = None  # of ranks: so far apart, numbers are alike by 1 / e
     penalty: Annotated[float, Field(gt=0)] | None = None  # of the regression
 
@@ -79,7 +80,7 @@ def fitted(material: Material, chosen: InventSettings, codes: Codes) -> Audience
     matrix = material.matrix[:, material.known]
     known = codes.encoded(material.features_of(material.known))
     tastes = tastes_of(matrix, chosen.dimensions)
-    similarity = Similarity.of(codes, known, chosen.need("width"))
+    similarity = Similarity.of(codes, known, chosen.need("form"), chosen.need("width"))
     return Audiences.fit(known, similarity, tastes, matrix.T @ tastes, chosen.need("penalty"))
 
 
@@ -138,13 +139,14 @@ def plan_invention(draft: Draft, material: Material, asked: InventSettings, tell
             raise RecipeError(f"The table of items has no column {name!r}.", did_you_mean(name, names))
     matrix = material.matrix[:, material.known]
     dimensions = min(asked.dimensions, min(matrix.shape) // 2)
-    choice = choose(known, matrix, dimensions, asked.columns, asked.width)
+    choice = choose(known, matrix, dimensions, asked.columns, asked.form, asked.width)
     chosen = draft.choose(
         InventSettings,
         **log_choices(material.reading, asked)
         | {"split": ("random", "whole items are kept to judge by, whenever they were met")},
         dimensions=(dimensions, "of an audience: more are noise that features do not tell"),
         columns=(choice.columns, _why_columns(choice)),
+        form=(choice.form, _why_form(choice)),
         width=(choice.width, "found on left-out items: numbers so far apart in ranks are hardly alike"),
         penalty=(choice.penalty, f"found on left-out items: NDCG@20 {choice.ndcg:.3f} over users"),
     )
@@ -179,6 +181,12 @@ def _why_columns(choice: Choice) -> str:
     """Return what the plan says of the columns that count."""
     told = ", ".join(f"{score:.3f} without {name!r}" for name, score in choice.without.items())
     return f"found on left-out items: NDCG@20 {told}" if told else "there is no other one"
+
+
+def _why_form(choice: Choice) -> str:
+    """Return what the plan says of the form of the similarity."""
+    told = ", ".join(f"{form} {score:.3f}" for form, score in choice.forms.items())
+    return f"found on left-out items: NDCG@20 {told}; linear is a ridge"
 
 
 def _span(draft: Draft, feed: TensorFeed, build: Callable[[Recipe], Game]) -> Span:

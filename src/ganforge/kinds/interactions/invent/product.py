@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import nn
 
 from ganforge.core.seeds import generator_for
-from ganforge.kinds.interactions.invent.audience import Array, Audiences, Similarity
+from ganforge.kinds.interactions.invent.audience import Array, Audiences, Form, Similarity
 from ganforge.kinds.interactions.invent.codes import Codes
 from ganforge.kinds.interactions.invent.networks import Inventor
 from ganforge.kinds.interactions.invent.spread import drawn_residuals, nearest
@@ -25,6 +25,7 @@ class Described(Section):
     """What model.json says of a model of new items."""
 
     codes: Codes
+    form: Form
     width: float = Field(gt=0)
     norm: float = Field(gt=0)
     latent: int = Field(gt=0)
@@ -88,6 +89,7 @@ class Stored(nn.Module):
         similarity = known.similarity
         described = Described(
             codes=codes,
+            form=similarity.form,
             width=similarity.width,
             norm=similarity.norm,
             latent=inventor.latent,
@@ -125,7 +127,9 @@ class Stored(nn.Module):
             name: self.get_buffer(name).double().numpy() for name in ("codes", "tastes", "targets", "left_out", "mean")
         }
         weights, landmarks = self.get_buffer("weights").double().numpy(), self.get_buffer("landmarks").numpy()
-        similarity = Similarity(self.described.codes.numbers, self.described.width, self.described.norm)
+        similarity = Similarity(
+            self.described.codes.numbers, self.described.form, self.described.width, self.described.norm
+        )
         fitted = KernelRidge(landmarks, weights, held["mean"], held["left_out"])
         return Audiences(held["codes"], similarity, held["tastes"], held["targets"], fitted)
 

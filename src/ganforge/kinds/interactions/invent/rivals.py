@@ -6,22 +6,22 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from ganforge.core.seeds import seed_for, subset
-from ganforge.kinds.interactions.invent.audience import DEPTH, PENALTIES, Array, Audiences, LeftOut
+from ganforge.kinds.interactions.invent.audience import DEPTH, PENALTIES, Array, Audiences, LeftOut, in_parts
 from ganforge.kinds.interactions.invent.codes import Codes
 from ganforge.kinds.interactions.invent.material import Material
 from ganforge.measures.ranking import Ranking, rank
 
-OURS, TASTES, RIDGE = "regression on similarities", "ridge to tastes", "ridge to users"
+OURS, TASTES, RIDGE = "chosen regression", "ridge to tastes", "ridge to users"
 NEAREST, RANDOM, ORACLE = "nearest items", "random", "true popularity"
 METHODS = {
-    OURS: "The audience by the similarity of features to known items.",
+    OURS: "The audience by the similarity of features to known items, as left-out items chose it.",
     TASTES: "The audience as a linear function of words, and of numbers in ten parts.",
     RIDGE: "Each user as a linear function of words, and of numbers in ten parts.",
     NEAREST: "The mean of the 50 known items with the most similar features.",
     ORACLE: "Unseen items by how many users they truly had: what no feature tells.",
     RANDOM: "Unseen items in random order.",
 }
-NEIGHBOURS, BINS = 50, 10
+NEIGHBOURS = 50
 MOST_USERS = 5_000  # that are judged
 
 
@@ -55,15 +55,10 @@ def judged(ranking: Ranking) -> dict[str, Array]:
 
 
 def _linear(material: Material) -> tuple[Array, Array]:
-    """Return the features of known and of unseen items for linear methods: words, and numbers in BINS equal parts."""
+    """Return the features of known and of unseen items for linear methods: words, and numbers in equal parts."""
     known, unseen = (material.features_of(places) for places in (material.known, material.unseen))
     codes = Codes.of(known, [column.name for column in known.coding.columns])
-    parts = []
-    for features in (known, unseen):
-        encoded, numbers = codes.encoded(features), codes.numbers
-        bins = np.minimum((encoded[:, numbers] * BINS).astype(int), BINS - 1)
-        one_hot = (bins[:, :, None] == np.arange(BINS)).reshape(len(encoded), -1)
-        parts.append(np.concatenate([encoded, one_hot], 1))
+    parts = [in_parts(codes.encoded(features), codes.numbers) for features in (known, unseen)]
     mean = parts[0].mean(0)
     return parts[0] - mean, parts[1] - mean
 

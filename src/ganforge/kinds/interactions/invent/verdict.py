@@ -138,7 +138,8 @@ def evaluate_invention(stored: Stored, material: Material, known: Audiences, cod
     beats = _beyond(scores[OURS]["ndcg"], scores[TASTES]["ndcg"], random)
     return Evaluation(
         measures=measures_of(scored, MEANINGS, floors, simplest),
-        verdict=_verdict(scored, floors, simplest, beats, spread, used, liking),
+        verdict=_verdict(scored, floors, simplest, beats, spread, used, liking,
+                         known.similarity.form == "linear"),
         samples=len(rows),
         held_out=len(rows),
         judge={"kind": "unseen items", "sentence": "Items that nothing was learned from are ranked for every user."},
@@ -206,6 +207,7 @@ def _verdict(
     spread: Spread,
     used: str,
     liking: Mapping[str, Array],
+    linear: bool,
 ) -> Verdict:
     """Grade by how far lists are from random ones to the oracle's."""
     ndcg = scored["ndcg"].value
@@ -215,10 +217,10 @@ def _verdict(
     interval = f"{beats.value:+.3f} ({beats.low:+.3f} to {beats.high:+.3f})"
     ours, start = spread.energies[CORRECTED], spread.energies[LIKE]
     helps = used == CORRECTED and certainly_lower(ours, start)
-    wins = beats.low > 0
     sentences = (
-        f"The regression on similarities is {interval} NDCG@20 {'above' if wins else 'beside'} a ridge to tastes"
-        + ("." if wins else ": the ridge would do."),
+        f"The regression, {'a ridge' if linear else 'on similarities'}, is {interval} NDCG@20 "
+        f"{'above' if beats.low > 0 else 'beside'} a ridge on all columns"
+        + ("." if linear or beats.low > 0 else ": the ridge would do."),
         f"Knowing how many users each item will have, and nothing else, would give {floors['ndcg']:.3f}.",
         f"{scored['covered'].value:.0%} of unseen items got a number of users within their 90 % interval.",
         f"The adversary's corrections of what an item may get were {'' if used == CORRECTED else 'not '}taken: on "
