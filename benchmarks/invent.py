@@ -23,7 +23,7 @@ import numpy as np
 import ganforge as gf
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.interactions.columns import LogSettings
-from ganforge.kinds.interactions.invent.audience import choose
+from ganforge.kinds.interactions.invent.choice import choose
 from ganforge.kinds.interactions.invent.material import Material, open_material
 from ganforge.kinds.interactions.invent.plan import DIMENSIONS, InventSettings, codes_of, fitted
 from ganforge.kinds.interactions.invent.rivals import METHODS, OURS, RIDGE, TASTES, judged, lists_of

@@ -1,4 +1,4 @@
-"""Kernel ridge regression with the predictions of each example by all others, which tell how well it generalises.
+"""Kernel ridge regression with predictions of examples by others alone, which tell how well it generalises.
 
 Shape letters here: N examples, F features, D targets, M landmarks.
 """
@@ -28,7 +28,7 @@ class KernelRidge:
     landmarks: NDArray[np.int64]  # (M,) places among the examples
     weights: Array  # (M, D)
     mean: Array  # (D,)
-    left_out: Array  # (N, D) the prediction of each example by a regression on the others
+    left_out: Array  # (N, D) the prediction of each example by a regression without it
 
     def predict(self, similarities: Array) -> Array:
         """Return predictions (Q, D). Args: similarities (Q, M) with the landmarks."""
@@ -37,13 +37,23 @@ class KernelRidge:
 
 
 def fit_kernel_ridge(
-    kernel: Kernel, x: Array, y: Array, penalties: Sequence[float], most: int = MOST_LANDMARKS
+    kernel: Kernel,
+    x: Array,
+    y: Array,
+    penalties: Sequence[float],
+    *,
+    parts: NDArray[np.int64] | None = None,
+    most: int = MOST_LANDMARKS,
 ) -> list[KernelRidge]:
-    """Fit a regression for each penalty, which costs little more than one. Args: x (N, F); y (N, D).
+    """Fit a regression for each penalty, which costs little more than one.
+
+    Args: x (N, F); y (N, D); parts (N,) which part each example is left out with; None: each is left out alone. Where
+        predictions are ranked, equal examples must be left out together: the one with the higher y, left out alone,
+        gets the lower prediction.
 
     With an eigenbasis P of the landmarks' kernel the features are K P, on which it is a ridge regression: the same as
-    kernel ridge where all examples are landmarks. An example's own residual, divided by 1 - its leverage, is that of
-    the regression without it.
+    kernel ridge where all examples are landmarks. With the hat matrix H, (1 - H)^-1 of a part times the residuals there
+    gives those of the regression without it.
     """
     count = len(x)
     landmarks = np.arange(count) if count <= most else np.sort(subset(count, most, "kernel ridge"))
@@ -58,8 +68,14 @@ def fit_kernel_ridge(
     fitted = []
     for penalty in penalties:
         shrunk = 1 / (squares + penalty)
-        leverage = np.minimum((features**2) @ shrunk, 0.999)[:, None]
-        whole = features @ (shrunk[:, None] * products)
-        left_out = y - (y - mean - whole) / (1 - leverage)
+        residuals = y - mean - features @ (shrunk[:, None] * products)
+        if parts is None:
+            residuals /= 1 - np.minimum((features**2) @ shrunk, 0.999)[:, None]
+        else:
+            for part in np.unique(parts):
+                own = np.flatnonzero(parts == part)
+                hat = (features[own] * shrunk) @ features[own].T
+                residuals[own] = np.linalg.solve(np.eye(len(own)) - hat, residuals[own])
+        left_out = y - residuals
         fitted.append(KernelRidge(landmarks, basis @ (shrunk[:, None] * products), mean, left_out))
     return fitted

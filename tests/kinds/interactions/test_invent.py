@@ -16,7 +16,8 @@ from ganforge.core.files import MANIFEST
 from ganforge.errors import DataError, InputError, RecipeError, RunError
 from ganforge.kinds.interactions.columns import LogSettings
 from ganforge.kinds.interactions.features import Coding, FeatureColumn, Features
-from ganforge.kinds.interactions.invent.audience import Similarity, choose, in_parts, tastes_of
+from ganforge.kinds.interactions.invent.audience import Similarity, in_parts, tastes_of
+from ganforge.kinds.interactions.invent.choice import choose
 from ganforge.kinds.interactions.invent.codes import Codes
 from ganforge.kinds.interactions.invent.material import open_material
 from ganforge.kinds.interactions.invent.model import Inventions, load_inventions
@@ -194,6 +195,10 @@ def test_left_out_predictions_are_those_of_regressions_on_the_others() -> None:
     rest = np.arange(30) != 7
     weights = np.linalg.solve(kernel(x[rest], x[rest]) + 0.5 * np.eye(29), y[rest] - mean)
     np.testing.assert_allclose(fit.left_out[7], mean + (kernel(x[7:8], x[rest]) @ weights)[0], atol=1e-6)
+    halves = np.arange(30) % 2
+    part = fit_kernel_ridge(kernel, x, y, (0.5,), parts=halves)[0]
+    weights = np.linalg.solve(kernel(x[1::2], x[1::2]) + 0.5 * np.eye(15), y[1::2] - mean)
+    np.testing.assert_allclose(part.left_out[::2], mean + kernel(x[::2], x[1::2]) @ weights, atol=1e-6)
     assert np.abs(stronger.left_out - mean).sum() < np.abs(fit.left_out - mean).sum()
     few = fit_kernel_ridge(kernel, x, y, (0.5,), most=20)[0]  # landmarks: less exact, not another thing
     assert len(few.landmarks) == 20

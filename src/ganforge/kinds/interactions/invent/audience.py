@@ -1,4 +1,4 @@
-"""The audience of an item by its features: tastes of users, similarity of items, and what is chosen of both.
+"""The audience of an item by its features: tastes of users, and similarity of items.
 
 An audience is what the users who met an item have in common, D numbers: its users' summed tastes. A user's chance to
 meet an item is the product of his tastes with its audience. Shape letters here: N items, U users, F codes, D numbers.
@@ -6,7 +6,6 @@ meet an item is the product of his tastes with its audience. Shape letters here:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -16,21 +15,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import svds
 
-from ganforge.core.seeds import subset
-from ganforge.kinds.interactions.features import Features
 from ganforge.kinds.interactions.invent.codes import Codes
 from ganforge.measures.kernel_ridge import KernelRidge, fit_kernel_ridge
-from ganforge.measures.ranking import rank
 
 Array = NDArray[np.float64]
 Form = Literal["joint", "linear"]
 BINS = 10
-DEPTH = 20  # places of a list that count
-WIDTHS, PENALTIES = (0.03, 0.1, 0.3, 1.0), (1.0, 3.0, 10.0, 30.0, 100.0)
-WIDTH, PENALTY = 0.1, 10.0
-PARTS = 5  # in which left-out items are ranked: as large as what is new at once in an evaluation
-ALIKE = 0.003  # of NDCG: without a column that adds less, the model is simpler and just as good
-CHOOSING = 1_000  # items, and users, that choices are made by
 
 
 def tastes_of(matrix: csr_matrix, dimensions: int) -> Array:
@@ -117,94 +107,3 @@ class Audiences:
     def sizes(self, audiences: Array) -> Array:
         """Return how many users audiences (..., D) have, at least one."""
         return np.maximum(1.0, audiences @ self.everybody)
-
-
-# ---- what is chosen by left-out items --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What left-out items chose."""
-
-    columns: tuple[str, ...]
-    form: Form
-    width: float
-    penalty: float
-    ndcg: float  # of left-out items, with these choices
-    without: dict[str, float]  # the same with one column less than all, by its name
-    forms: dict[Form, float]  # the best of each form
-
-
-def choose(
-    features: Features,
-    matrix: csr_matrix,
-    dimensions: int,
-    columns: Sequence[str] | None = None,
-    form: Form | None = None,
-    width: float | None = None,
-) -> Choice:
-    """Choose by how well users' lists of left-out items are: columns first, then form and width, and the penalty.
-
-    Args: features of the items (N,) that are learned from; matrix (U, N) who met them; columns, form and width those
-        that a person chose.
-    """
-    items = np.sort(subset(matrix.shape[1], min(CHOOSING, matrix.shape[1]), "invent/items"))
-    kept = Features(
-        features.ids[items], features.names, features.values[items], features.missing[items], features.coding
-    )
-    matrix = csr_matrix(matrix[:, items])
-    tastes = tastes_of(matrix, dimensions)
-    judge = LeftOut(matrix, tastes)
-
-    def tried(columns: Sequence[str], form: Form, width: float, penalties: Sequence[float]) -> tuple[float, float]:
-        codes = Codes.of(kept, columns)
-        known = codes.encoded(kept)
-        fits = fit_kernel_ridge(Similarity.of(codes, known, form, width), known, matrix.T @ tastes, penalties)
-        scores = [judge.ndcg(fit.left_out) for fit in fits]
-        best = int(np.argmax(scores))
-        return scores[best], penalties[best]
-
-    first: Form = form or "joint"
-    taken = list(columns or (column.name for column in features.coding.columns))
-    best, without = tried(taken, first, width or WIDTH, [PENALTY])[0], dict[str, float]()
-    while columns is None and len(taken) > 1:
-        less = {
-            name: tried([each for each in taken if each != name], first, width or WIDTH, [PENALTY])[0] for name in taken
-        }
-        without = without or less
-        name = max(less, key=lambda each: less[each])
-        if less[name] < best - ALIKE:
-            break
-        taken.remove(name)
-        best = max(best, less[name])
-    widths = [width] if width else WIDTHS if Codes.of(kept, taken).numbers.any() else [WIDTH]
-    possible: list[tuple[Form, float]] = [("joint", each) for each in widths] + [("linear", widths[0])]
-    found = {each: tried(taken, *each, PENALTIES) for each in possible if form in (None, each[0])}
-    chosen = max(found, key=lambda each: found[each][0])
-    forms = {each: max(score for (form, _), (score, _) in found.items() if form == each) for each, _ in found}
-    return Choice(tuple(taken), *chosen, found[chosen][1], found[chosen][0], without, forms)
-
-
-class LeftOut:
-    """NDCG of lists of left-out items."""
-
-    def __init__(self, matrix: csr_matrix, tastes: Array) -> None:
-        users = np.sort(subset(matrix.shape[0], min(CHOOSING, matrix.shape[0]), "invent/users"))
-        self.tastes, self.matrix = tastes[users], csr_matrix(matrix[users])
-        self.parts = np.random.default_rng(0).permutation(matrix.shape[1]) % PARTS
-
-    def ndcg(self, audiences: Array) -> float:
-        """Return the mean over users and parts. Args: audiences (N, D) as predicted."""
-        found = []
-        for part in range(PARTS):
-            items = np.flatnonzero(self.parts == part)
-            relevant = csr_matrix(self.matrix[:, items])
-            own = audiences[items].T
-            ranking = rank(
-                lambda rows, own=own: (self.tastes[rows] @ own).astype(np.float32),  # type: ignore[misc]
-                csr_matrix(relevant.shape, dtype=np.float32),
-                relevant,
-                DEPTH,
-            )
-            found.append(float(ranking.ndcg(DEPTH).mean()) if len(ranking.users) else 0.0)
-        return float(np.mean(found))

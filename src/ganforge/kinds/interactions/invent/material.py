@@ -60,8 +60,7 @@ class Material:
 
     def features_of(self, places: NDArray[np.int64]) -> Features:
         """Return the features of some items."""
-        own = self.features
-        return Features(own.ids[places], own.names, own.values[places], own.missing[places], own.coding)
+        return self.features.at(self.features.ids[places])
 
 
 def open_material(source: str | Path, asked: LogSettings, seed: int) -> Material:

@@ -18,7 +18,8 @@ from ganforge.engine.feed import TensorFeed
 from ganforge.errors import RecipeError, did_you_mean
 from ganforge.kinds.interactions.columns import LogSettings
 from ganforge.kinds.interactions.data import choose_log, log_choices
-from ganforge.kinds.interactions.invent.audience import Array, Audiences, Choice, Form, Similarity, choose, tastes_of
+from ganforge.kinds.interactions.invent.audience import Array, Audiences, Form, Similarity, tastes_of
+from ganforge.kinds.interactions.invent.choice import Choice, choose
 from ganforge.kinds.interactions.invent.codes import Codes
 from ganforge.kinds.interactions.invent.game import game_of_items
 from ganforge.kinds.interactions.invent.material import Material

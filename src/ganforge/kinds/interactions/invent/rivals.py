@@ -6,9 +6,11 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from ganforge.core.seeds import seed_for, subset
-from ganforge.kinds.interactions.invent.audience import DEPTH, PENALTIES, Array, Audiences, LeftOut, in_parts
+from ganforge.kinds.interactions.invent.audience import Array, Audiences, Similarity, in_parts
+from ganforge.kinds.interactions.invent.choice import DEPTH, PENALTIES, LeftOut
 from ganforge.kinds.interactions.invent.codes import Codes
 from ganforge.kinds.interactions.invent.material import Material
+from ganforge.measures.kernel_ridge import fit_kernel_ridge
 from ganforge.measures.ranking import Ranking, rank
 
 OURS, TASTES, RIDGE = "chosen regression", "ridge to tastes", "ridge to users"
@@ -36,7 +38,7 @@ def lists_of(material: Material, known: Audiences, codes: Array) -> dict[str, Ra
     tastes = known.tastes[users]
     scores = {
         OURS: tastes @ known.predict(codes).T,
-        TASTES: tastes @ _ridge(linear, known.targets, linear_unseen, _penalty(linear, known, material)).T,
+        TASTES: tastes @ _audiences(material, known).T,
         RIDGE: _ridge(linear, seen.T.toarray(), linear_unseen, 100.0).T,
         NEAREST: _nearest(linear, linear_unseen, seen),
         ORACLE: np.tile(sizes, (len(users), 1)),
@@ -68,18 +70,16 @@ def _ridge(x: Array, y: Array, new: Array, penalty: float) -> Array:
     return np.asarray(mean + new @ np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ (y - mean)))
 
 
-def _penalty(x: Array, known: Audiences, material: Material) -> float:
-    """Return the penalty that left-out items choose."""
+def _audiences(material: Material, known: Audiences) -> Array:
+    """Return the audiences (Q, D) of unseen items by a ridge on all columns, whose penalty left-out items choose."""
+    own, new = (material.features_of(places) for places in (material.known, material.unseen))
+    codes = Codes.of(own, [column.name for column in own.coding.columns])
+    x = codes.encoded(own)
     judge = LeftOut(csr_matrix(material.matrix[:, material.known]), known.tastes)
-    y, mean = known.targets, known.targets.mean(0)
-
-    def score(penalty: float) -> float:
-        inverse = np.linalg.inv(x.T @ x + penalty * np.eye(x.shape[1]))
-        leverage = ((x @ inverse) * x).sum(1)
-        whole = x @ (inverse @ (x.T @ (y - mean)))
-        return judge.ndcg(y - (y - mean - whole) / (1 - leverage)[:, None])
-
-    return max(PENALTIES, key=score)
+    similarity = Similarity.of(codes, x, "linear", 1.0)
+    fits = fit_kernel_ridge(similarity, x, known.targets, PENALTIES, parts=judge.parts)
+    best = max(fits, key=lambda fit: judge.ndcg(fit.left_out))
+    return best.predict(similarity(codes.encoded(new), x[best.landmarks]))
 
 
 def _nearest(known: Array, new: Array, seen: csr_matrix) -> Array:
