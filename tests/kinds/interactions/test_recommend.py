@@ -17,7 +17,7 @@ from sklearn.base import clone
 import ganforge as gf
 from ganforge.contracts import Levers, Turn
 from ganforge.core.seeds import Draws
-from ganforge.errors import InputError
+from ganforge.errors import DataError, InputError
 from ganforge.kinds.interactions.low_rank import ease_in_part
 from ganforge.kinds.interactions.recommend import material as materials
 from ganforge.kinds.interactions.recommend import product
@@ -138,6 +138,31 @@ def test_what_is_not_in_the_data_gets_a_sentence(folder: Path, asked: dict[str, 
 def test_a_file_of_another_form_is_refused_before_anything_is_computed(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot be written as 'top\.txt'"):
         gf.apply(folder, ["004"], tmp_path / "top.txt")
+
+
+@pytest.mark.parametrize(
+    ("each", "settings", "words"),
+    [
+        (4, {}, "Only 0 users .* have at least 5 interactions"),
+        (10, {"interactions.split": "time", "interactions.time": "none"}, "has no times"),
+    ],
+)
+def test_a_log_that_cannot_be_split_gets_a_sentence(
+    each: int, settings: dict[str, str], words: str, tmp_path: Path
+) -> None:
+    tastes().groupby("user").head(each).to_csv(tmp_path / "log.csv", index=False)
+    with pytest.raises(DataError, match=words):
+        gf.plan(tmp_path / "log.csv", kind="interactions", task="recommend", settings=settings)
+
+
+def test_few_users_with_few_items_are_enough(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rows = [(f"u{user}", f"i{item}") for user in range(20) for item in random.choice(6, 5, replace=False)]
+    pd.DataFrame(rows, columns=["user", "item"]).to_csv(tmp_path / "log.csv", index=False)
+    gf.train(tmp_path / "log.csv", kind="interactions", run=tmp_path / "run", **QUICK)
+    top = gf.apply(tmp_path / "run", tmp_path / "log.csv")
+    assert top.groupby("user").size().tolist() == [1] * 20  # five of six are known
+    assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["samples"] == 20
 
 
 # ---- what the evaluation says ----------------------------------------------------------------------------------------

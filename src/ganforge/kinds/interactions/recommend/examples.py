@@ -47,16 +47,16 @@ def examples_of(material: Material, chosen: RecommendSettings, seed: int) -> dic
     random = np.random.default_rng(seed_for(seed, "recommend/examples"))
     fit, items = material.fit, material.fit.shape[1]
     fold = random.integers(0, FOLDS, fit.shape[0])
-    views = [
-        split_log(material.split.fit, material.by, seed_for(seed, "recommend/view", step=view)) for view in range(VIEWS)
-    ]
+    drawn = np.zeros(fit.shape[0], bool)
+    drawn[random.permutation(fit.shape[0])[: FOLDS * MOST_USERS]] = True
+    some = material.known.taken(drawn[material.known.user])
+    views = [split_log(some, material.by, seed_for(seed, "recommend/view", step=view)) for view in range(VIEWS)]
     pairs = [(view.train.matrix(), view.test.matrix()) for view in views]
     parts: list[tuple[np.ndarray, ...]] = []
     for number in range(FOLDS if items <= FEW_ITEMS else 1):
         shelf = shelf_of(fit[fold != number], chosen)
         for kept, hidden in pairs:
             users = np.flatnonzero((fold == number) & (np.diff(hidden.indptr) > 0))
-            users = random.permutation(users)[:MOST_USERS]
             if not len(users):
                 continue
             candidates, values = candidates_of(shelf, kept[users])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -13,13 +12,14 @@ from scipy.sparse import csr_matrix
 
 from ganforge.errors import DataError
 from ganforge.kinds.interactions.columns import LogSettings
+from ganforge.kinds.interactions.log import Log
 from ganforge.kinds.interactions.reading import Reading, read_log
 from ganforge.kinds.interactions.recommend.exposure import Shelf, factor_of
 from ganforge.kinds.interactions.scorers import Floats, Scorer
-from ganforge.kinds.interactions.split import By, Split, split_log
+from ganforge.kinds.interactions.split import By, split_log
 from ganforge.kinds.interactions.tuning import methods_for
 
-FEWEST_USERS = 20  # with interactions to judge by: intervals are over users
+FEWEST_USERS, FEWEST_MET = 20, 5  # users with so many interactions: intervals are over users, and each part needs some
 
 
 class RecommendSettings(LogSettings):
@@ -34,43 +34,31 @@ class RecommendSettings(LogSettings):
 
 @dataclass
 class Material:
-    """A log, opened and split."""
+    """A log, opened and split. Matrices have a 1 where a user met an item."""
 
     reading: Reading
     by: By
-    split: Split
+    known: Log  # the part `fit`
+    fit: csr_matrix  # (U, I) what models learn from that are compared by validation
+    validation: csr_matrix  # (U, I) what everything is chosen by
+    train: csr_matrix  # (U, I) both: what a model learns from that is judged by the test part
+    test: csr_matrix  # (U, I) what is judged by once
     _fitted: tuple[float, Scorer] | None = None  # EASE of the part `fit`, by its penalty: it is asked for several times
 
     def fitted(self, penalty: float) -> Scorer:
         """Return EASE of the part `fit`."""
         if self._fitted is None or self._fitted[0] != penalty:
-            self._fitted = None  # before there are two of them
+            self.forget()
             self._fitted = penalty, ease_of(self.fit, penalty)
         return self._fitted[1]
+
+    def forget(self) -> None:
+        """Give back the memory of EASE of the part `fit`."""
+        self._fitted = None
 
     def shelf(self, chosen: RecommendSettings) -> Shelf:
         """Return EASE of the part `fit`, corrected for popularity, without prices."""
         return Shelf(self.fitted(chosen.penalty), factor_of(counts_of(self.fit), chosen.correction))
-
-    @cached_property
-    def fit(self) -> csr_matrix:
-        """What models learn from that are compared by validation, (U, I)."""
-        return self.split.fit.matrix()
-
-    @cached_property
-    def validation(self) -> csr_matrix:
-        """What everything is chosen by, (U, I)."""
-        return self.split.validation.matrix()
-
-    @cached_property
-    def train(self) -> csr_matrix:
-        """What a model learns from that is judged by the test part, (U, I)."""
-        return self.split.train.matrix()
-
-    @cached_property
-    def test(self) -> csr_matrix:
-        """What is judged by once, (U, I)."""
-        return self.split.test.matrix()
 
 
 def counts_of(matrix: csr_matrix) -> Floats:
@@ -93,13 +81,20 @@ def shelf_of(matrix: csr_matrix, chosen: RecommendSettings) -> Shelf:
 def open_material(source: str | Path, asked: LogSettings, seed: int) -> Material:
     """Read a log and split it. Raises: DataError, also if too few users can be judged by."""
     reading = read_log(source, asked)
-    by: By = asked.split or ("random" if reading.log.time is None else "time")
-    split = split_log(reading.log, by, seed)
-    judged = len(np.unique(split.test.user))
-    if judged < FEWEST_USERS:
+    if asked.split == "time" and reading.log.time is None:
         raise DataError(
-            f"Only {judged} users of {str(source)!r} have at least 3 interactions.",
-            f"A recommender is judged by intervals over users, of whom at least {FEWEST_USERS} are needed.",
+            f"{str(source)!r} has no times, and interactions.split is time.",
+            "The last interactions of a user are not known.",
+            "Name the column with --set interactions.time=COLUMN, or split at random: --set interactions.split=random",
+        )
+    by: By = asked.split or ("random" if reading.log.time is None else "time")
+    usable = int((reading.log.counts() >= FEWEST_MET).sum())
+    if usable < FEWEST_USERS:
+        raise DataError(
+            f"Only {usable} users of {str(source)!r} have at least {FEWEST_MET} interactions.",
+            f"Some are learned from, others chosen and judged by: at least {FEWEST_USERS} such users are needed.",
             "Give a longer log.",
         )
-    return Material(reading, by, split)
+    split = split_log(reading.log, by, seed)
+    parts = (split.fit, split.validation, split.train, split.test)
+    return Material(reading, by, split.fit, *(part.matrix() for part in parts))

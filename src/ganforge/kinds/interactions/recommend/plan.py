@@ -73,14 +73,14 @@ def plan_recommender(draft: Draft, material: Material, asked: LogSettings, tell:
         name=(NETWORK, "it changes the scores of a user's best candidates by what he has met"),
         width=(WIDTHS[size], f"size {size}: scores are corrected, not learned anew"),
     )
+    feed = feed_of(material, chosen, draft.request.seed, draft.device)
     choose_objective(draft, (1.0, "for traits of about unit variance"), (1.0, "constant: it is a short game"))
     choose_optimiser(
         draft,
         rate=(1e-3, "at 5e-3 the residual leaves EASE's lists (docs/log.md)"),
         warmup=(0.0, "none is needed: the residual begins at 0"),
-        batch_size=(BATCH, "users"),
+        batch_size=(min(BATCH, len(feed)), "users"),
     )
-    feed = feed_of(material, chosen, draft.request.seed, draft.device)
     build = partial(build_game, brief=brief_of(material))
     choose_pieces(draft, feed, build=build)
     choose_length(draft, PACE, _span(draft, feed, build))

@@ -140,6 +140,7 @@ class Added:
 def found(material: Material, chosen: RecommendSettings, network: ResidualScores) -> Stored:
     """Decide by validation whether the residual is added, and learn the closed form from all but the test part."""
     weight, gain = _decided(material, chosen, network)
+    material.forget()
     train, log = material.train, material.reading.log
     shelf = shelf_of(train, chosen)
     whole = log.matrix()
