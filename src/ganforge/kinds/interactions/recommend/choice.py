@@ -24,7 +24,7 @@ from ganforge.measures.ranking import Ranking, gini, rank
 from ganforge.planning.draft import Choice
 
 CORRECTIONS = (0.0, 0.1, 0.2, 0.3, 0.4)
-NOTICEABLE = 0.005  # share of NDCG@10 on validation that a correction must gain
+NOTICEABLE = 0.005  # share of EASE's NDCG@10 on validation that a correction must gain, and that even lists may lose
 KEPT = 0.5  # share of the gain over EASE on validation that more even lists must keep
 JUDGES = 5_000  # users that choose, and from whose lists prices are found
 
@@ -89,7 +89,7 @@ def _penalty(fit: csr_matrix, judged: csr_matrix, pinned: Mapping[str, Any]) -> 
 
 
 def _exposure(shelf: Shelf, fit: csr_matrix, judged: csr_matrix, ease: float) -> tuple[float, str]:
-    """Choose how evenly items are shown, with the reason: EASE's accuracy and half of what is gained are kept.
+    """Choose how evenly items are shown, with the reason: nearly EASE's accuracy and half of what is gained are kept.
 
     Args: ease its NDCG@10.
     """
@@ -99,10 +99,10 @@ def _exposure(shelf: Shelf, fit: csr_matrix, judged: csr_matrix, ease: float) ->
         ranking = ranking_of(Shelf(shelf.scorer, shelf.factor, prices_at(table, knot)), fit, judged)
         tried.append((_mean(ranking), gini(ranking.top[:, :SHOWN], ranking.items), knot))
     best = max(tried)[0]
-    bar = ease + KEPT * max(0.0, best - ease)
+    bar = (1 - NOTICEABLE) * ease + KEPT * max(0.0, best - ease)
     score, _, exposure = min((one for one in tried if one[0] >= bar), key=lambda one: one[1], default=tried[0])
     return exposure, (
-        f"the most even lists that keep half of what the best ones gain over EASE on validation: "
+        f"the most even lists that keep half of what the best ones gain over EASE on validation, to {NOTICEABLE:.1%}: "
         f"NDCG@10 {score:.4f}, {best:.4f} and {ease:.4f}"
     )
 
