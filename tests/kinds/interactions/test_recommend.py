@@ -300,7 +300,7 @@ def test_a_recommender_of_too_many_items_is_stored_and_explained_in_parts(
         float(stored.scorer.scores(csr_matrix(([np.float32(1)], ([0], [met])), shape=(1, ITEMS)))[0, item])
         for met in history.indices
     ]
-    assert stored.reasons(history, [item], 1)[0] == [int(history.indices[int(np.argmax(single))])]
+    assert stored.reasons(history.indices, [item], 1)[0] == [int(history.indices[int(np.argmax(single))])]
 
 
 # ---- scikit-learn's habits -------------------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +18,10 @@ from ganforge.errors import DataError, InputError, RecipeError
 from ganforge.kinds.interactions.log import Log
 from ganforge.kinds.interactions.simulate.adversary import Guide, features, learn
 from ganforge.kinds.interactions.simulate.measures import Judge, drawn_again
-from ganforge.kinds.interactions.simulate.model import UserModel, load_users
+from ganforge.kinds.interactions.simulate.model import Described, UserModel, load_users
 from ganforge.kinds.interactions.simulate.networks import Behaviour
 from ganforge.kinds.interactions.simulate.population import Gaps, Mixture, Ratings, traits_of
+from ganforge.kinds.interactions.simulate.product import people_of
 from ganforge.kinds.interactions.simulate.sequences import BEGIN, PAD, RESERVED, WINDOW, WindowRows, cut, divide
 from ganforge.kinds.interactions.simulate.walk import EXPERTS, Walk, markov_of
 
@@ -247,6 +250,31 @@ def test_copies_are_too_near_and_held_out_users_are_not() -> None:
     assert judge.too_near(judge.users.judges).value <= 0.06
 
 
+def test_a_log_of_users_and_items_alone_gives_users_and_items_alone() -> None:
+    whole = planted(100)
+    users = divide(Log(whole.users, whole.items, whole.user, whole.item), "planted")
+    people = people_of(Behaviour(ITEMS, 4, 2, 0.0, 1.0).eval(), users, seed=0)
+    drawn = people.draw(10, seed=0)
+    assert drawn.time is None and drawn.rating is None
+    model = UserModel(
+        people, Described(items=tuple(whole.items), columns={"user": "u", "item": "i"}, parts=1, levels=0)
+    )
+    assert list(model.sample(3, {}, 0).value().columns) == ["u", "i"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "whole", "expected"),
+    [("seconds", True, 1_700_000_001), ("milliseconds", True, 1_700_000_000_500), ("seconds", False, 1_700_000_000.5),
+     ("order", True, 1_700_000_001), ("text", True, "2023-11-14 22:13:21")],
+)  # fmt: skip
+def test_times_are_written_in_the_unit_of_the_data(unit: str, whole: bool, expected: object) -> None:
+    described = Described(
+        items=("a", "b"), columns={"user": "u", "item": "i"}, unit=unit, whole=whole, parts=1, levels=0
+    )
+    shift = 0.0 if unit == "milliseconds" or not whole else 0.25
+    assert described.written(np.array([1_700_000_000.5 + shift])) == [expected]
+
+
 def test_users_are_divided_without_overlap_and_a_sequence_is_cut_in_time() -> None:
     users = divide(planted(100), "planted")
     parts = [set(part.users.tolist()) for part in (users.train, users.chooses, users.judges)]
@@ -295,6 +323,14 @@ def test_an_environment_of_simulated_users_rewards_what_they_like(run: Path) -> 
     assert reward(following=True) > reward(following=False) + 0.1
     one, other = (environment.reset(seed=1)[1] for _ in range(2))
     assert one == other
+
+
+def test_without_gymnasium_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "ganforge.kinds.interactions.simulate.environment"
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "gymnasium", None)
+    with pytest.raises(InputError, match=r"ganforge\[gym\]"):
+        importlib.import_module(name)
 
 
 def test_what_cannot_be_done_is_refused_in_words(run: Path, tmp_path: Path) -> None:

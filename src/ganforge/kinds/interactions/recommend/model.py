@@ -139,10 +139,11 @@ class TrainedRecommender(Model):
         there = top >= 0
         owner: Rows = np.repeat(np.arange(len(users)), there.sum(1))
         chosen = top[there]
+        met = np.split(history.indices, history.indptr[1:-1])
         because = [
             ", ".join(self.items[item] for item in reasons)
             for row in range(len(users))
-            for reasons in self.stored.reasons(history[[row]], top[row][there[row]].tolist(), REASONS)
+            for reasons in self.stored.reasons(met[row], top[row][there[row]].tolist(), REASONS)
         ]
         return pa.table(
             {

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import nn
 
@@ -100,9 +101,8 @@ class Stored(nn.Module):
         """Return the ids of "user" or "item"."""
         return self.array(f"{of}_ids").tobytes().decode().split(APART)
 
-    def reasons(self, history: csr_matrix, items: Sequence[int], most: int) -> list[list[int]]:
-        """Return for each item those that the user has met which speak most for it. Args: history (1, I)."""
-        met = history.indices
+    def reasons(self, met: NDArray[np.integer], items: Sequence[int], most: int) -> list[list[int]]:
+        """Return for each item those that the user has met which speak most for it. Args: met rows of items."""
         scorer = self.scorer
         if isinstance(scorer, PartWeights):
             shares = scorer.left[met] @ scorer.right[:, items]
@@ -113,7 +113,7 @@ class Stored(nn.Module):
             ]
             shares[np.ix_(both[0], both[1])] += scorer.weights[np.ix_(rows[both[0]], columns[both[1]])]
         else:
-            shares = self.array("weights")[np.ix_(met, items)]
+            shares = self.array("weights")[met[:, None], items]
         best = np.argsort(-shares, axis=0, kind="stable")[:most]
         return [[int(met[row]) for row in best[:, place] if shares[row, place] > 0] for place in range(len(items))]
 

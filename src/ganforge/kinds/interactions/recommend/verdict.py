@@ -244,7 +244,7 @@ def _examples(material: Material, stored: Stored, chosen: RecommendSettings) -> 
         top = top_items(shelf.scores(history), SHOWN)[0]
         later = set(material.test[[user]].indices.tolist())
         items = [int(item) for item in top if item >= 0]
-        for place, (item, why) in enumerate(zip(items, stored.reasons(history, items, REASONS), strict=True)):
+        for place, (item, why) in enumerate(zip(items, stored.reasons(history.indices, items, REASONS), strict=True)):
             rows.append(
                 (
                     ids.users[user] if place == 0 else "",

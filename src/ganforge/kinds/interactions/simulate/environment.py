@@ -11,15 +11,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 import torch
-from gymnasium import spaces
 from numpy.typing import NDArray
 
 from ganforge.errors import InputError
 from ganforge.kinds.interactions.simulate.model import load_users
 from ganforge.kinds.interactions.simulate.walk import Walk
+
+try:
+    import gymnasium
+    from gymnasium import spaces
+except ModuleNotFoundError as error:
+    raise InputError(
+        "The package 'gymnasium' is not installed.",
+        "It is an extra, because not everybody needs it.",
+        "Install it: pip install 'ganforge[gym]'",
+    ) from error
 
 OTHERS = 19  # items, drawn at random, beside which a user sees the one that is recommended
 
