@@ -106,7 +106,6 @@ def methods_for(matrix: csr_matrix, memory: int | None = None) -> tuple[dict[str
     """
     users, items = matrix.shape
     memory = memory_bytes() if memory is None else memory
-    pairs = int((np.diff(matrix.indptr).astype(np.int64) ** 2).sum())
     methods, sentences = dict(METHODS), []
     most = min(MOST_ITEMS, int((memory / 4 / 4) ** 0.5))  # a quarter of it, in float32
     if items > most:
@@ -121,11 +120,11 @@ def methods_for(matrix: csr_matrix, memory: int | None = None) -> tuple[dict[str
     if users > MOST_USERS:
         del methods["UserKNN"]
         sentences.append(f"UserKNN is left out: it compares every user with all {users:,} others.")
-    if pairs > MOST_PAIRS:
+    if matrix.nnz > MOST or items > most:
         methods = {name: its if name == "EASE" else its.usual() for name, its in methods.items() if name not in SLOW}
         sentences.append(
-            f"{' and '.join(SLOW)} are left out, and EASE's rivals have their usual settings: "
-            f"users have {pairs:,} pairs of items."
+            f"{' and '.join(SLOW)} are left out, and EASE's rivals have their usual settings: there are "
+            f"{matrix.nnz:,} interactions with {items:,} items."
         )
     elif matrix.nnz > MANY:
         methods |= {name: methods[name].usual() for name in SLOW}
