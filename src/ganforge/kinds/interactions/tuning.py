@@ -20,11 +20,9 @@ CUT = 10  # NDCG at this place chooses
 JUDGES = 10_000  # users that choose, at most
 MOST_ITEMS = 20_000  # of which all pairs fit in one matrix: 1.6 GB
 RANK = 256  # of the pairs beyond it
-MOST_PAIRS = 500_000_000  # pairs of items of one user, summed over users, up to which rivals try several settings
-SLOW, MANY = (
-    ("iALS", "BPR"),
-    200_000,
-)  # methods that learn in rounds; interactions up to which they try several settings
+SLOW = ("iALS", "BPR")  # methods that learn in rounds
+MANY = 200_000  # interactions up to which they try several settings
+MOST = 2_000_000  # interactions up to which they are there, and the other rivals try several settings
 POPULAR = 5_000  # items among which the penalty of EASE is chosen where there are more
 MOST_USERS = 50_000  # whose likeness to each other is computed
 
