@@ -71,7 +71,7 @@ def test_small_logs_keep_every_method() -> None:
 
 
 def test_large_logs_try_less(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "MOST_PAIRS", 100)
+    monkeypatch.setattr(tuning, "MOST", 100)
     monkeypatch.setattr(tuning, "MOST_USERS", 59)
     monkeypatch.setattr(tuning, "POPULAR", 12)
     methods, sentences = methods_for(TRAIN)

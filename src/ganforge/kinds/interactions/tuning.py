@@ -20,11 +20,9 @@ CUT = 10  # NDCG at this place chooses
 JUDGES = 10_000  # users that choose, at most
 MOST_ITEMS = 20_000  # of which all pairs fit in one matrix: 1.6 GB
 RANK = 256  # of the pairs beyond it
-MOST_PAIRS = 500_000_000  # pairs of items of one user, summed over users, up to which rivals try several settings
-SLOW, MANY = (
-    ("iALS", "BPR"),
-    200_000,
-)  # methods that learn in rounds; interactions up to which they try several settings
+SLOW = ("iALS", "BPR")  # methods that learn in rounds
+MANY = 200_000  # interactions up to which they try several settings
+MOST = 2_000_000  # interactions up to which they are there, and the other rivals try several settings
 POPULAR = 5_000  # items among which the penalty of EASE is chosen where there are more
 MOST_USERS = 50_000  # whose likeness to each other is computed
 
@@ -106,7 +104,6 @@ def methods_for(matrix: csr_matrix, memory: int | None = None) -> tuple[dict[str
     """
     users, items = matrix.shape
     memory = memory_bytes() if memory is None else memory
-    pairs = int((np.diff(matrix.indptr).astype(np.int64) ** 2).sum())
     methods, sentences = dict(METHODS), []
     most = min(MOST_ITEMS, int((memory / 4 / 4) ** 0.5))  # a quarter of it, in float32
     if items > most:
@@ -121,11 +118,11 @@ def methods_for(matrix: csr_matrix, memory: int | None = None) -> tuple[dict[str
     if users > MOST_USERS:
         del methods["UserKNN"]
         sentences.append(f"UserKNN is left out: it compares every user with all {users:,} others.")
-    if pairs > MOST_PAIRS:
+    if matrix.nnz > MOST or items > most:
         methods = {name: its if name == "EASE" else its.usual() for name, its in methods.items() if name not in SLOW}
         sentences.append(
-            f"{' and '.join(SLOW)} are left out, and EASE's rivals have their usual settings: "
-            f"users have {pairs:,} pairs of items."
+            f"{' and '.join(SLOW)} are left out, and EASE's rivals have their usual settings: there are "
+            f"{matrix.nnz:,} interactions with {items:,} items."
         )
     elif matrix.nnz > MANY:
         methods |= {name: methods[name].usual() for name in SLOW}

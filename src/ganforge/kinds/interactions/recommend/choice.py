@@ -63,12 +63,12 @@ def choose(material: Material, pinned: Mapping[str, Any]) -> dict[str, Choice]:
     power = max(corrected, key=lambda one: corrected[one])
     if 0.0 in corrected and corrected[power] < (1 + NOTICEABLE) * ease:
         power = 0.0
-    exposure, why = _exposure(Shelf(scorer, factor_of(counts, power)), fit, judged, ease)
+    exposure, evenness = _exposure(Shelf(scorer, factor_of(counts, power)), fit, judged, ease)
     best = f"NDCG@10 {corrected[power]:.4f} on validation, EASE's {ease:.4f}"
     return {
         "penalty": (penalty, why),
         "correction": (power, f"{best}: the best of {len(corrected)}, where that gains {NOTICEABLE:.1%}"),
-        "exposure": (exposure, why),
+        "exposure": (exposure, evenness),
     }
 
 

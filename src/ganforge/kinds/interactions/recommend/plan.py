@@ -74,7 +74,8 @@ def plan_recommender(draft: Draft, material: Material, asked: LogSettings, tell:
         width=(WIDTHS[size], f"size {size}: scores are corrected, not learned anew"),
     )
     feed = feed_of(material, chosen, draft.request.seed, draft.device)
-    choose_objective(draft, (1.0, "for traits of about unit variance"), (1.0, "constant: it is a short game"))
+    gamma = (0.05, "at 1 the discriminator hardly learns: means over ten items differ little (docs/log.md)")
+    choose_objective(draft, gamma, (gamma[0], "constant: it is a short game"))
     choose_optimiser(
         draft,
         rate=(1e-3, "at 5e-3 the residual leaves EASE's lists (docs/log.md)"),
