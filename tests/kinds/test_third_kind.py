@@ -104,7 +104,7 @@ def test_the_command_line_lists_and_takes_its_options(
     assert run("train", "--help") == 0
     page = " ".join(capsys.readouterr().out.replace("│", "").split())
     for words in ("Only for smells", "--strength", "--note", "--dry", "of smells sniff or age", "a bottle (.smell)",
-                  "roses", "pictures|tables|points|sounds|text|smells"):  # fmt: skip
+                  "roses", "pictures|tables|points|sounds|text|interactions|smells"):  # fmt: skip
         assert words in page
     (tmp_path / "a.smell").touch()
     asked = ("--strength", "0", "--note", "musk", "--note", "oak", "--dry")

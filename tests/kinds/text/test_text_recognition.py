@@ -112,7 +112,7 @@ def test_text_is_recognised_in_every_encoding_that_is_read(tmp_path: Path, encod
 
 def test_points_and_tables_stay_what_they_were(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("1 2\n3 4\n")
-    assert {kind.name for kind in KINDS if kind.recognises(tmp_path / "a.txt")} == {"tables", "points"}
+    assert {kind.name for kind in KINDS if kind.recognises(tmp_path / "a.txt")} == {"tables", "points", "interactions"}
     pq.write_table(pa.table({"text": PROSE}), tmp_path / "a.parquet")
     assert kind_of(tmp_path / "a.parquet") == "tables"
     pq.write_table(pa.table({"image": [b"\x89PNG"], "text": ["a cat"]}), tmp_path / "b.parquet")
