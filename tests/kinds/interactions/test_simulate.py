@@ -21,7 +21,7 @@ from ganforge.kinds.interactions.simulate.measures import Judge, drawn_again
 from ganforge.kinds.interactions.simulate.model import Described, UserModel, load_users
 from ganforge.kinds.interactions.simulate.networks import Behaviour
 from ganforge.kinds.interactions.simulate.population import Gaps, Mixture, Ratings, traits_of
-from ganforge.kinds.interactions.simulate.product import people_of
+from ganforge.kinds.interactions.simulate.product import keep_apart, people_of
 from ganforge.kinds.interactions.simulate.sequences import BEGIN, PAD, RESERVED, WINDOW, WindowRows, cut, divide
 from ganforge.kinds.interactions.simulate.walk import EXPERTS, Walk, markov_of
 
@@ -260,6 +260,24 @@ def test_a_log_of_users_and_items_alone_gives_users_and_items_alone() -> None:
         people, Described(items=tuple(whole.items), columns={"user": "u", "item": "i"}, parts=1, levels=0)
     )
     assert list(model.sample(3, {}, 0).value().columns) == ["u", "i"]
+
+
+def test_the_weight_of_ease_falls_until_users_are_no_nearer_than_held_out_ones() -> None:
+    random = np.random.default_rng(0)
+    item = np.concatenate([random.permutation(ITEMS)[:8] for _ in range(150)]).astype(np.int32)
+    user = np.repeat(np.arange(150, dtype=np.int32), 8)
+    users = divide(Log(np.arange(150).astype(str), np.arange(ITEMS).astype(str), user, item), "random")
+    people = people_of(Behaviour(ITEMS, 4, 2, 0.0, 1.0).eval(), users, seed=0)
+    place = EXPERTS.index("EASE")
+    people.simulator.drawn[place] = weight = 1e-3  # far from any copy: it stays
+    keep_apart(people, users, seed=0)
+    assert float(people.simulator.drawn[place]) == pytest.approx(weight)
+    people.simulator.weights.fill_(0)
+    for row in range(8):  # always the same items, those of a training user
+        people.simulator.weights[:, users.train.item[row]] = 100
+    people.simulator.drawn[place] = 1.0
+    keep_apart(people, users, seed=0)
+    assert float(people.simulator.drawn[place]) == 0
 
 
 @pytest.mark.parametrize(

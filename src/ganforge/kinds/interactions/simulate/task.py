@@ -28,7 +28,7 @@ from ganforge.kinds.interactions.simulate.plan import (
     length_of,
     plan_simulation,
 )
-from ganforge.kinds.interactions.simulate.product import correct, people_of
+from ganforge.kinds.interactions.simulate.product import correct, keep_apart, people_of
 from ganforge.kinds.interactions.simulate.sequences import TOKENS, WINDOW, Users, WindowRows, divide
 from ganforge.kinds.interactions.simulate.verdict import evaluate_people
 from ganforge.measures.intervals import means_by_bootstrap, with_ends
@@ -117,6 +117,7 @@ class SimulateJob(Job):
         assert isinstance(product, Behaviour)
         self.tell("judging")
         people = people_of(product.cpu(), self.users, self.recipe.seed)
+        keep_apart(people, self.users, self.recipe.seed)
         rounds = self.recipe.section(SimulateSettings).rounds
         if rounds:
             correct(people, self.users, rounds, self.recipe.seed)
