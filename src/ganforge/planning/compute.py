@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TypeAlias
 
@@ -242,6 +242,27 @@ def for_minutes(draft: Draft, pace: Pace, measure: Measure) -> Span:
 def for_one_phase(draft: Draft, pace: Pace, feed: Feed, *, build: Callable[[Recipe], Game]) -> Span:
     """Return the span of a game whose players all play from its beginning to its end."""
     return _for_either(draft, pace, lambda recipe, steps: measure_rate(recipe, feed, steps, build=build))
+
+
+def for_fixed(
+    draft: Draft, pace: Pace, feed: Feed, examples: int, why: str, *, build: Callable[[Recipe], Game]
+) -> Span:
+    """Return the span that was asked for, or else so many examples: one after which more is no better.
+
+    Args: why as the plan says it.
+    """
+    if draft.examples is not None or draft.request.minutes is not None:
+        return for_one_phase(draft, pace, feed, build=build)
+    measured = for_examples(draft, examples, lambda recipe, steps: measure_rate(recipe, feed, steps, build=build))
+    return replace(measured, why=why)
+
+
+def at_most(draft: Draft, span: Span, examples: int, why: str) -> Span:
+    """Return a span with no more examples than are any use, unless more were asked for. Args: why if it is cut."""
+    enough = max(draft.request.examples or 0, examples)
+    if draft.examples is not None or span.examples <= enough:
+        return span
+    return replace(span, examples=enough, seconds=None, why=why)
 
 
 def for_two_phases(

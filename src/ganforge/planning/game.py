@@ -86,6 +86,17 @@ def choose_sized(
 TRAINED_BYTES = 16  # of a weight: itself, its gradient, and two moments, in float32
 
 
+def choose_alone(draft: Draft, name: str, why: str, widths: Mapping[Size, int], what: str) -> None:
+    """Choose the one network that a task has, and its width by the size, which is small unless asked.
+
+    Args: what the width is of, as the plan says it. Raises: RecipeError if another network was asked for.
+    """
+    if (given := draft.pinned.get("network.name", name)) != name:
+        raise RecipeError(f"There is no network {given!r}.", f"This task has {name!r} alone.", "Leave it out.")
+    size = draft.request.size or "small"  # on a GPU too: such networks are small
+    draft.choose(Network, name=(name, why), width=(widths[size], f"size {size}: {what}"))
+
+
 def dials_of(name: str, pairs: Pairs) -> tuple[str, ...]:
     """Return those of latent_size, width and depth that a pair has. Raises: RecipeError for an unknown name."""
     if name not in pairs:

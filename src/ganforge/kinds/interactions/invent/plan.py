@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
@@ -27,13 +25,10 @@ from ganforge.kinds.interactions.invent.networks import Discriminators, Inventor
 from ganforge.kinds.interactions.invent.spread import nearest
 from ganforge.planning.compute import (
     Pace,
-    Span,
     choose_compute,
     choose_length,
     choose_pieces,
-    for_examples,
-    for_one_phase,
-    measure_rate,
+    for_fixed,
 )
 from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.game import (
@@ -174,7 +169,9 @@ def plan_invention(draft: Draft, material: Material, asked: InventSettings, tell
     refuse_unbuildable_game(draft, build)
     tell("timing", size=draft.request.size or "small")
     choose_pieces(draft, feed, build=build)
-    choose_length(draft, PACE, _span(draft, feed, build))
+    examples = STEPS * draft[Optimiser].batch_size
+    why = f"{STEPS:,} steps, after which nothing moves"
+    choose_length(draft, PACE, for_fixed(draft, PACE, feed, examples, why, build=build))
     return draft.recipe()
 
 
@@ -188,12 +185,3 @@ def _why_form(choice: Choice) -> str:
     """Return what the plan says of the form of the similarity."""
     told = ", ".join(f"{form} {score:.3f}" for form, score in choice.forms.items())
     return f"found on left-out items: NDCG@20 {told}; linear is a ridge"
-
-
-def _span(draft: Draft, feed: TensorFeed, build: Callable[[Recipe], Game]) -> Span:
-    """Return the length that was asked for, or a fixed number of steps: more do not help."""
-    if draft.examples is not None or draft.request.minutes is not None:
-        return for_one_phase(draft, PACE, feed, build=build)
-    examples = STEPS * draft[Optimiser].batch_size
-    measured = for_examples(draft, examples, lambda recipe, steps: measure_rate(recipe, feed, steps, build=build))
-    return replace(measured, why=f"{STEPS:,} steps, after which nothing moves")

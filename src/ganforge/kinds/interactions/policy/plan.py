@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -12,7 +11,6 @@ import torch
 from ganforge.contracts import Game, Tell
 from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import TensorFeed
-from ganforge.errors import RecipeError
 from ganforge.kinds.interactions.data import choose_log, log_choices
 from ganforge.kinds.interactions.policy.choice import base_policy
 from ganforge.kinds.interactions.policy.game import Discriminator, game_of_policy
@@ -20,17 +18,14 @@ from ganforge.kinds.interactions.policy.material import MOST_CELLS, Material, Po
 from ganforge.kinds.interactions.policy.product import spread_of
 from ganforge.planning.compute import (
     Pace,
-    Span,
     choose_compute,
     choose_length,
     choose_pieces,
-    for_examples,
-    for_one_phase,
-    measure_rate,
+    for_fixed,
 )
 from ganforge.planning.draft import ASKED, Draft
-from ganforge.planning.game import choose_optimiser, initialised, optimiser_settings
-from ganforge.recipe import Network, Optimiser, Recipe, Size
+from ganforge.planning.game import choose_alone, choose_optimiser, initialised, optimiser_settings
+from ganforge.recipe import Optimiser, Recipe, Size
 
 NETWORK = "profiles"
 WIDTHS: dict[Size, int] = {"tiny": 4, "small": 32, "medium": 32, "base": 64, "large": 128}
@@ -61,13 +56,12 @@ def plan_policy(draft: Draft, material: Material, asked: PolicySettings, tell: T
     draft.choose(PolicySettings, **log_choices(material.reading, asked))
     choose_log(draft, material.reading, ((len(material.split.fit.items),), "the items: each is an action"))
     choose_compute(draft)
-    if (name := draft.pinned.get("network.name", NETWORK)) != NETWORK:
-        raise RecipeError(f"There is no network {name!r}.", f"This task has {NETWORK!r} alone.", "Leave it out.")
-    size = draft.request.size or "small"
-    draft.choose(
-        Network,
-        name=(NETWORK, "it scores all items by all that a user met"),
-        width=(WIDTHS[size], f"size {size}: few, for a score is corrected, not learned anew"),
+    choose_alone(
+        draft,
+        NETWORK,
+        "it scores all items by all that a user met",
+        WIDTHS,
+        "few, for a score is corrected, not learned anew",
     )
     choose_optimiser(
         draft,
@@ -77,19 +71,12 @@ def plan_policy(draft: Draft, material: Material, asked: PolicySettings, tell: T
         batch_size=(BATCH, "users"),
     )
     feed, build = feed_of(material, draft.device), partial(build_game, material=told(material))
-    tell("timing", size=size)
+    tell("timing", size=draft.request.size or "small")
     choose_pieces(draft, feed, build=build)
-    choose_length(draft, PACE, _span(draft, feed, build))
-    return draft.recipe()
-
-
-def _span(draft: Draft, feed: TensorFeed, build: Callable[[Recipe], Game]) -> Span:
-    """Return the length that was asked for, or so many passes over the users."""
-    if draft.examples is not None or draft.request.minutes is not None:
-        return for_one_phase(draft, PACE, feed, build=build)
     examples = PASSES * max(len(feed), draft[Optimiser].batch_size)
-    measured = for_examples(draft, examples, lambda recipe, steps: measure_rate(recipe, feed, steps, build=build))
-    return replace(measured, why=f"{PASSES} passes over the users, after which it only learns them by heart")
+    why = f"{PASSES} passes over the users, after which it only learns them by heart"
+    choose_length(draft, PACE, for_fixed(draft, PACE, feed, examples, why, build=build))
+    return draft.recipe()
 
 
 # ---- the game and its examples -------------------------------------------------------------------------------------

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -12,7 +11,6 @@ import torch
 from ganforge.contracts import Game, Tell
 from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import TensorFeed
-from ganforge.errors import RecipeError
 from ganforge.kinds.interactions.columns import LogSettings
 from ganforge.kinds.interactions.data import choose_log, log_choices
 from ganforge.kinds.interactions.recommend.choice import choose
@@ -22,17 +20,14 @@ from ganforge.kinds.interactions.recommend.material import Material, RecommendSe
 from ganforge.kinds.interactions.recommend.networks import ListDiscriminator, ResidualScores
 from ganforge.planning.compute import (
     Pace,
-    Span,
     choose_compute,
     choose_length,
     choose_pieces,
-    for_examples,
-    for_one_phase,
-    measure_rate,
+    for_fixed,
 )
 from ganforge.planning.draft import ASKED, Draft
-from ganforge.planning.game import choose_objective, choose_optimiser, initialised
-from ganforge.recipe import Network, Optimiser, Recipe, Size
+from ganforge.planning.game import choose_alone, choose_objective, choose_optimiser, initialised
+from ganforge.recipe import Optimiser, Recipe, Size
 
 NETWORK = "lists"
 WIDTHS: dict[Size, int] = {"tiny": 8, "small": 32, "medium": 32, "base": 64, "large": 64}
@@ -65,13 +60,12 @@ def plan_recommender(draft: Draft, material: Material, asked: LogSettings, tell:
     chosen = draft.choose(RecommendSettings, **choices)
     choose_log(draft, material.reading, ((items,), "a score for each item"))
     choose_compute(draft)
-    if (name := draft.pinned.get("network.name", NETWORK)) != NETWORK:
-        raise RecipeError(f"There is no network {name!r}.", f"This task has {NETWORK!r} alone.", "Leave it out.")
-    size = draft.request.size or "small"
-    draft.choose(
-        Network,
-        name=(NETWORK, "it changes the scores of a user's best candidates by what he has met"),
-        width=(WIDTHS[size], f"size {size}: scores are corrected, not learned anew"),
+    choose_alone(
+        draft,
+        NETWORK,
+        "it changes the scores of a user's best candidates by what he has met",
+        WIDTHS,
+        "scores are corrected, not learned anew",
     )
     feed = feed_of(material, chosen, draft.request.seed, draft.device)
     gamma = (0.05, "at 1 the discriminator hardly learns: means over ten items differ little (docs/log.md)")
@@ -84,17 +78,10 @@ def plan_recommender(draft: Draft, material: Material, asked: LogSettings, tell:
     )
     build = partial(build_game, brief=brief_of(material))
     choose_pieces(draft, feed, build=build)
-    choose_length(draft, PACE, _span(draft, feed, build))
-    return draft.recipe()
-
-
-def _span(draft: Draft, feed: TensorFeed, build: Callable[[Recipe], Game]) -> Span:
-    """Return the length that was asked for, or a fixed number of steps: longer ones leave EASE further."""
-    if draft.examples is not None or draft.request.minutes is not None:
-        return for_one_phase(draft, PACE, feed, build=build)
     examples = STEPS * draft[Optimiser].batch_size
-    measured = for_examples(draft, examples, lambda recipe, steps: measure_rate(recipe, feed, steps, build=build))
-    return replace(measured, why=f"{STEPS} steps: a longer game ranks worse (docs/log.md)")
+    why = f"{STEPS} steps: a longer game ranks worse (docs/log.md)"
+    choose_length(draft, PACE, for_fixed(draft, PACE, feed, examples, why, build=build))
+    return draft.recipe()
 
 
 # ---- the game and its examples ---------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from pydantic import Field
 
@@ -15,7 +14,7 @@ from ganforge.kinds.interactions.reading import Reading
 from ganforge.kinds.interactions.simulate.networks import Behaviour
 from ganforge.kinds.interactions.simulate.people import MOST_ROUNDS
 from ganforge.kinds.interactions.simulate.sequences import LONGEST, WINDOW, Users
-from ganforge.planning.compute import Pace, choose_compute, choose_length, choose_pieces, for_one_phase
+from ganforge.planning.compute import Pace, at_most, choose_compute, choose_length, choose_pieces, for_one_phase
 from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.game import choose_optimiser, choose_sized, initialised, optimiser_settings, refuse_unbuildable
 from ganforge.recipe import Network, Recipe, Size
@@ -31,7 +30,7 @@ SIZES: dict[Size, tuple[int, int]] = {"tiny": (16, 1), "small": (96, 1), "medium
 TASTES, TINY_TASTES, DROPOUT, PULL = 32, 4, 0.4, 0.1
 ROUNDS = 3
 RATE, BATCH = 3e-3, 16
-EPOCHS, FEW, MOST_EPOCHS = 14.0, 1_000, 40.0  # with FEW examples; with more, fewer
+EPOCHS, FEW, MOST_EPOCHS = 14.0, 1_000, 40.0  # with FEW examples; with fewer, more
 PACE = Pace(
     examples="parts of sequences",
     looks="looks at held-out users",
@@ -114,14 +113,11 @@ def plan_simulation(draft: Draft, asked: LogSettings, reading: Reading, users: U
     choose_pieces(draft, feed, build=build_game)
     span = for_one_phase(draft, PACE, feed, build=build_game)
     epochs = min(MOST_EPOCHS, EPOCHS * max(1.0, math.sqrt(FEW / examples)))
-    enough = max(draft.request.examples or 0, round(epochs * examples))
-    if draft.examples is None and span.examples > enough:
-        why = f"{epochs:.0f} times {examples:,} parts of sequences: more are learned by heart"
-        span = replace(span, examples=enough, seconds=None, why=why)
+    why = f"{epochs:.0f} times {examples:,} parts of sequences: more are learned by heart"
     choose_length(
         draft,
         PACE,
-        span,
+        at_most(draft, span, round(epochs * examples), why),
         best_by=("likelihood", "of held-out users: the best look is kept if the last one is worse"),
         patience_looks=(3, "looks in a row that are no better end the run"),
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -20,17 +18,14 @@ from ganforge.kinds.text.dictionary.corpus import Corpus
 from ganforge.kinds.text.dictionary.game import Discriminators, Rotations, game_of_rotations
 from ganforge.planning.compute import (
     Pace,
-    Span,
     choose_compute,
     choose_length,
     choose_pieces,
-    for_examples,
-    for_one_phase,
-    measure_rate,
+    for_fixed,
 )
 from ganforge.planning.draft import ASKED, Draft, choose_data
-from ganforge.planning.game import choose_objective, choose_optimiser, initialised
-from ganforge.recipe import Network, Optimiser, Recipe, Size, TaskSection
+from ganforge.planning.game import choose_alone, choose_objective, choose_optimiser, initialised
+from ganforge.recipe import Optimiser, Recipe, Size, TaskSection
 
 WIDTHS: dict[Size, int] = {"tiny": 16, "small": 128, "medium": 128, "base": 256, "large": 256}
 ROTATIONS = "rotations"
@@ -121,15 +116,13 @@ def plan_dictionary(draft: Draft, corpus: Corpus, tell: Tell) -> Recipe:
             f"That is what the {smallest:,} words of the smaller language allow.",
             "Use fewer, or give more text.",
         )
-    if (name := draft.pinned.get("network.name", ROTATIONS)) != ROTATIONS:
-        raise RecipeError(f"There is no network {name!r}.", f"This task has {ROTATIONS!r} alone.", "Leave it out.")
     inputs = chosen.dimensions + corpus.languages[0].places.shape[1]
     shape = ((inputs,), f"{chosen.dimensions} coordinates, and traits: how frequent, how long, where in a line")
     choose_data(draft, "text", shape, corpus.sha256, label_names=(names, _what_is_known(corpus)))
     choose_compute(draft)
-    size = draft.request.size or "small"
-    draft.choose(Network, name=(ROTATIONS, "what is near stays near: two languages differ by a rotation"),
-                 width=(WIDTHS[size], f"size {size}: of the discriminators"))  # fmt: skip
+    choose_alone(
+        draft, ROTATIONS, "what is near stays near: two languages differ by a rotation", WIDTHS, "of the discriminators"
+    )
     choose_objective(
         draft,
         (GAMMA, "for vectors of unit variance (docs/log.md)"),
@@ -146,9 +139,11 @@ def plan_dictionary(draft: Draft, corpus: Corpus, tell: Tell) -> Recipe:
     )
     words, others = sides_of(corpus, chosen)
     feed, build = TensorFeed(draft.device, x=words), partial(build_game, others=others)
-    tell("timing", size=size)
+    tell("timing", size=draft.request.size or "small")
     choose_pieces(draft, feed, build=build)
-    choose_length(draft, PACE, _span(draft, feed, build))
+    examples = STEPS * draft[Optimiser].batch_size
+    why = f"{STEPS:,} steps, after which nothing moves"
+    choose_length(draft, PACE, for_fixed(draft, PACE, feed, examples, why, build=build))
     return draft.recipe()
 
 
@@ -157,12 +152,3 @@ def _what_is_known(corpus: Corpus) -> str:
     lines = "their lines are translations" if corpus.passport["parallel"] else "their lines are not translations"
     known = ", ".join(f"{len(pairs):,} pairs from {name}" for name, pairs in corpus.known.items())
     return f"the two texts: {lines}; {known or 'no pair of words is known'}"
-
-
-def _span(draft: Draft, feed: TensorFeed, build: Callable[[Recipe], Game]) -> Span:
-    """Return the length that was asked for, or a fixed number of steps: more do not help."""
-    if draft.examples is not None or draft.request.minutes is not None:
-        return for_one_phase(draft, PACE, feed, build=build)
-    examples = STEPS * draft[Optimiser].batch_size
-    measured = for_examples(draft, examples, lambda recipe, steps: measure_rate(recipe, feed, steps, build=build))
-    return replace(measured, why=f"{STEPS:,} steps, after which nothing moves")

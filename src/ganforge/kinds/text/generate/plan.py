@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import ClassVar, Literal
 
 import torch
@@ -16,7 +15,7 @@ from ganforge.errors import RecipeError, did_you_mean
 from ganforge.kinds.text.generate.vocabulary import Vocabulary
 from ganforge.kinds.text.reading import Texts
 from ganforge.networks.language_model import MODELS, LanguageModel
-from ganforge.planning.compute import Pace, choose_compute, choose_length, choose_pieces, for_one_phase
+from ganforge.planning.compute import Pace, at_most, choose_compute, choose_length, choose_pieces, for_one_phase
 from ganforge.planning.draft import ASKED, Choice, Draft, choose_data
 from ganforge.planning.game import (
     choose_optimiser,
@@ -146,15 +145,11 @@ def plan_texts(
     choose_pieces(draft, feed, build=build_game)
     span = for_one_phase(draft, PACE, feed, build=build_game)
     epochs = min(MOST_EPOCHS, EPOCHS * max(1.0, math.sqrt(FEW / count)))
-    enough = max(draft.request.examples or 0, round(epochs * count))
-    if draft.examples is None and span.examples > enough:
-        span = replace(
-            span, examples=enough, seconds=None, why=f"{epochs:.0f} times {count:,} texts: more are learned by heart"
-        )
+    why = f"{epochs:.0f} times {count:,} texts: more are learned by heart"
     choose_length(
         draft,
         PACE,
-        span,
+        at_most(draft, span, round(epochs * count), why),
         best_by=("likelihood", "of held-out texts: the best look is kept if the last one is worse"),
         patience_looks=(3, "looks in a row that are no better end the run"),
     )
