@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from ganforge.core.text_file import FALLBACK, read_text
-from ganforge.errors import DataError
+from ganforge.errors import DataError, InputError
 from ganforge.kinds.interactions.columns import named_column
 from ganforge.kinds.interactions.ids import MISSING, Ids
 from ganforge.kinds.interactions.log import Log
@@ -154,6 +155,21 @@ def read_ids(source: Path, role: str) -> NDArray[np.str_]:
     codes = codes[codes >= 0]
     _, first = np.unique(codes, return_index=True)
     return ids[codes[np.sort(first)]]
+
+
+def users_in(source: object) -> list[str]:
+    """Return the users of a table, a frame or a list, each once. Raises: InputError, DataError."""
+    if isinstance(source, pd.DataFrame) and len(source.columns):
+        names = [str(name) for name in source.columns]
+        source = source.iloc[:, names.index(named_column(names, "user", set()) or names[0])].tolist()
+    if isinstance(source, list | tuple) and len(source):
+        return list(dict.fromkeys(map(str, source)))
+    if not isinstance(source, str | Path):
+        raise InputError("No users were given.", "They stand in a table.", 'Give a file, or --for "user=42".')
+    users: list[str] = read_ids(Path(source).expanduser(), "user").tolist()
+    if not users:
+        raise DataError(f"{str(source)!r} has no users.", "Its column of users is empty.", "Give one with rows.")
+    return users
 
 
 def _encoding(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ganforge.contracts import Model, Observer
-from ganforge.core.files import refuse_taken, write_whole
 from ganforge.core.model_files import built, read_description_of
 from ganforge.core.seeds import seed_for
 from ganforge.errors import InputError, did_you_mean, refused
@@ -25,8 +23,9 @@ from ganforge.kinds.interactions.frames import write_frame
 from ganforge.kinds.interactions.invent.audience import Array, Audiences
 from ganforge.kinds.interactions.invent.product import Described, Stored
 from ganforge.kinds.interactions.places import find_places
+from ganforge.kinds.interactions.results import refuse_place, write_table
 
-ENDINGS = (".csv", ".parquet")
+FORMAT = "%.6g"  # of numbers in text
 COUNT = 10  # users of each new item
 CHANCE = 0.9  # that an interval holds what it is of
 CANDIDATES, FEWEST_CANDIDATES = 40, 400  # drawn for each invented item; for all of them at least
@@ -74,12 +73,12 @@ class Inventions(Model):
                     "Use: ganforge apply RUN new_items.csv",
                 )
         if out is not None:
-            check_place(out, force=bool(options.get("force")))
+            refuse_place(out, "A table", force=bool(options.get("force")))
         features = self._read(source)
         for sentence in self.notes(features):
             tell_note(observers, sentence, 1)
         table = self.audience(features, options.get("count") or COUNT, options.get("seed") or 0)
-        return table if out is None else written(table, out)
+        return table if out is None else write_table(table, out, FORMAT)
 
     def _read(self, source: object) -> Features:
         coding = self.stored.described.codes.coding
@@ -230,8 +229,8 @@ class Inventions(Model):
 
     def write(self, samples: Ideas, out: Path, *, force: bool) -> Path:
         """Write invented items as .csv or .parquet. Raises: InputError, StorageError."""
-        check_place(out, force=force)
-        return written(samples.value(), out)
+        refuse_place(out, "A table", force=force)
+        return write_table(samples.value(), out, FORMAT)
 
 
 @dataclass(frozen=True)
@@ -247,25 +246,6 @@ class Ideas:
     def value(self) -> pd.DataFrame:
         """Return the items, a row each."""
         return self.table
-
-
-def check_place(out: Path, *, force: bool) -> None:
-    """Raise InputError for another suffix, a folder or, without force, an existing file."""
-    if out.suffix.lower() not in ENDINGS:
-        near = did_you_mean(out.suffix, ENDINGS)
-        raise InputError(f"A table cannot be written as {out.name!r}.", near, f"Use one of {', '.join(ENDINGS)}.")
-    refuse_taken(out, force=force)
-
-
-def written(table: pd.DataFrame, out: Path) -> Path:
-    """Write a table."""
-    if out.suffix.lower() == ".csv":
-        write_whole(out, table.to_csv(index=False, float_format="%.6g").encode("utf-8", "surrogateescape"))
-    else:
-        buffer = io.BytesIO()
-        table.to_parquet(buffer, index=False)
-        write_whole(out, buffer.getvalue())
-    return out
 
 
 def _ends(draws: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -13,17 +13,16 @@ import pandas as pd
 from pydantic import Field
 
 from ganforge.contracts import Model, Observer
-from ganforge.core.files import refuse_taken, write_whole
 from ganforge.core.model_files import built, read_description_of
 from ganforge.core.seeds import seed_for
-from ganforge.errors import DataError, InputError, did_you_mean, refused
+from ganforge.errors import InputError, did_you_mean, refused
 from ganforge.events import tell_note
-from ganforge.kinds.interactions.features import read_ids
+from ganforge.kinds.interactions.features import users_in
 from ganforge.kinds.interactions.policy.product import Sizes, Stored
 from ganforge.kinds.interactions.policy.rewards import Rows
+from ganforge.kinds.interactions.results import refuse_place, write_table
 from ganforge.recipe import Section
 
-TABLES = (".csv", ".parquet")
 COUNT = 10  # items for each user, unless another number is asked for
 BLOCK = 1 << 24  # users times items at once
 NEXT_STEPS = {
@@ -128,10 +127,8 @@ class TrainedPolicy(Model):
                 raise InputError(f"A policy has no --{name}.", "It belongs to a recommender.", "Leave it out.")
         if out is not None:
             out = out.expanduser()
-            if out.suffix.lower() not in TABLES:
-                raise InputError(f"Actions cannot be written as {out.name!r}.", did_you_mean(out.suffix, TABLES))
-            refuse_taken(out, force=bool(options.get("force")))
-        users = self._asked(options["whom"]) if options.get("whom") is not None else self._users(source)
+            refuse_place(out, "Actions", force=bool(options.get("force")))
+        users = self._asked(options["whom"]) if options.get("whom") is not None else users_in(source)
         unknown = [user for user in users if user not in self._rows]
         if unknown:
             shown = ", ".join(unknown[:3]) + (", ..." if len(unknown) > 3 else "")
@@ -139,11 +136,7 @@ class TrainedPolicy(Model):
         excluded = options.get("exclude", "seen" if self.described.excludes else "nothing") == "seen"
         seed = int(options.get("seed") or 0)
         found = self.drawn(users, int(options.get("count") or COUNT), seed, exclude_seen=excluded)
-        if out is None:
-            return found
-        written = found.to_csv(index=False).encode() if out.suffix.lower() == ".csv" else found.to_parquet(index=False)
-        write_whole(out, written)
-        return out
+        return found if out is None else write_table(found, out)
 
     def _asked(self, whom: str) -> list[str]:
         name, _, user = whom.partition("=")
@@ -154,17 +147,6 @@ class TrainedPolicy(Model):
                 'For example: --for "user=42"',
             )
         return [user.strip()]
-
-    def _users(self, source: object) -> list[str]:
-        """Return the users of a table or a list, each once."""
-        if isinstance(source, list | tuple) and source:
-            return list(dict.fromkeys(map(str, source)))
-        if not isinstance(source, str | Path):
-            raise InputError("No users were given.", "They stand in a table.", 'Give a file, or --for "user=42".')
-        users: list[str] = read_ids(Path(source).expanduser(), "user").tolist()
-        if not users:
-            raise DataError(f"{str(source)!r} has no users.", "Its column of users is empty.", "Give one with rows.")
-        return users
 
 
 def load_policy(folder: Path, device: str = "cpu") -> TrainedPolicy:

@@ -10,27 +10,25 @@ from pathlib import Path
 from typing import IO, Any, ClassVar
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from pyarrow import csv, parquet
 from pydantic import Field
 from scipy.sparse import csr_matrix
 
 from ganforge.contracts import Model, Observer
-from ganforge.core.files import refuse_taken, write_through
+from ganforge.core.files import write_through
 from ganforge.core.model_files import built, read_description_of
-from ganforge.errors import DataError, InputError, did_you_mean, refused
+from ganforge.errors import InputError, refused
 from ganforge.events import tell_note
-from ganforge.kinds.interactions.columns import named_column
-from ganforge.kinds.interactions.features import read_ids
+from ganforge.kinds.interactions.features import users_in
 from ganforge.kinds.interactions.recommend.exposure import Shelf
 from ganforge.kinds.interactions.recommend.material import RecommendSettings
 from ganforge.kinds.interactions.recommend.product import Sizes, Stored
+from ganforge.kinds.interactions.results import refuse_place
 from ganforge.kinds.interactions.scorers import Rows
 from ganforge.measures.ranking import blocks, top_items
 from ganforge.recipe import Section
 
-TABLES = (".csv", ".parquet")
 COUNT = 10  # items for each user, unless another number is asked for
 MOST_COMPARED = 10_000  # ids that an unknown one is compared with
 REASONS = 3  # items that a recommendation is explained by
@@ -166,9 +164,7 @@ class TrainedRecommender(Model):
         """
         if out is not None:
             out = out.expanduser()
-            if out.suffix.lower() not in TABLES:
-                raise InputError(f"Lists cannot be written as {out.name!r}.", did_you_mean(out.suffix, TABLES))
-            refuse_taken(out, force=bool(options.get("force")))
+            refuse_place(out, "Lists", force=bool(options.get("force")))
         users, histories = self._asked(source, options)
         unknown = [users[row] for row in np.flatnonzero(np.diff(histories.indptr) == 0)]
         if unknown:
@@ -204,7 +200,7 @@ class TrainedRecommender(Model):
             if not items:
                 raise InputError("No item was named.", "A new user is known by what he liked.", 'Use --new "1,2,3".')
             return ["new"], self.history_of(items)
-        users = _users_in(source)
+        users = users_in(source)
         return users, self.histories(users)
 
     def _known(self, user: str) -> tuple[list[str], csr_matrix]:
@@ -221,21 +217,6 @@ def _near(word: str, known: Sequence[str]) -> str:
     """Return a sentence with the nearest of the known ids; "" where none is near."""
     near = get_close_matches(word, known[:MOST_COMPARED], n=1, cutoff=0.8)
     return f"Did you mean {near[0]!r}?" if near else ""
-
-
-def _users_in(source: object) -> list[str]:
-    """Return the users of a table, a frame or a list, each once. Raises: InputError, DataError."""
-    if isinstance(source, pd.DataFrame) and len(source.columns):
-        names = [str(name) for name in source.columns]
-        source = source.iloc[:, names.index(named_column(names, "user", set()) or names[0])].tolist()
-    if isinstance(source, list | tuple) and len(source):
-        return list(dict.fromkeys(map(str, source)))
-    if not isinstance(source, str | Path):
-        raise InputError("No users were given.", "They stand in a table.", 'Give a file, or --for "user=42".')
-    users: list[str] = read_ids(Path(source).expanduser(), "user").tolist()
-    if not users:
-        raise DataError(f"{str(source)!r} has no users.", "Its column of users is empty.", "Give one with rows.")
-    return users
 
 
 def _written(tables: Iterator[pa.Table], file: IO[bytes], ending: str) -> None:

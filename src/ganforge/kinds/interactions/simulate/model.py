@@ -17,18 +17,19 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ganforge.contracts import Model, Observer
-from ganforge.core.files import refuse_taken, write_through
+from ganforge.core.files import write_through
 from ganforge.core.model_files import built, read_description_of
-from ganforge.errors import InputError, did_you_mean, refused
+from ganforge.errors import InputError, refused
 from ganforge.events import tell_note
 from ganforge.kinds.interactions.log import Log
 from ganforge.kinds.interactions.reading import Reading
+from ganforge.kinds.interactions.results import refuse_place, write_table
 from ganforge.kinds.interactions.simulate.people import Form, People
 from ganforge.kinds.interactions.simulate.plan import SimulateSettings, build_network
 from ganforge.kinds.interactions.simulate.walk import Simulator, Walk
 from ganforge.recipe import Network, Section
 
-ENDING = ".csv"
+ENDINGS = (".csv",)
 MOST_DRAWN = 10**8  # users at once
 PART = 10_000  # users in memory while a file is written
 USUAL = 10  # next items that are told of each user
@@ -98,8 +99,7 @@ class UserModel(Model):
 
     def write(self, samples: DrawnUsers, out: Path, *, force: bool) -> Path:
         """Write a .csv file with the columns of the data. Raises: InputError, StorageError."""
-        _refuse_ending(out)
-        refuse_taken(out, force=force)
+        refuse_place(out, "Users", force=force, endings=ENDINGS)
         write_through(out, samples.fill)
         return out
 
@@ -113,19 +113,14 @@ class UserModel(Model):
 
         if out is not None:
             out = out.expanduser()
-            _refuse_ending(out)
-            refuse_taken(out, force=bool(options.get("force")))
+            refuse_place(out, "Next items", force=bool(options.get("force")), endings=ENDINGS)
         if source is None:
             raise InputError("No log was given.", "What users meet next depends on what they met.", "Give a file.")
         log, unknown = read_histories(source, self.described.columns, self.described.items)
         if unknown:
             tell_note(observers, f"{unknown:,} rows have an item that is not in the training data, and are left out", 1)
         table = self.next_items(log, int(options.get("count", USUAL)))
-        if out is None:
-            return table
-        text = table.to_csv(index=False, lineterminator="\n").encode("utf-8", "surrogateescape")
-        write_through(out, lambda file: file.write(text))
-        return out
+        return table if out is None else write_table(table, out)
 
     # ---- what it tells
 
@@ -208,12 +203,6 @@ class DrawnUsers:
         if log.time is not None:
             columns[names["time"]] = described.written(log.time)
         return pd.DataFrame(columns)
-
-
-def _refuse_ending(out: Path) -> None:
-    if out.suffix.lower() != ENDING:
-        near = did_you_mean(out.suffix, (ENDING,))
-        raise InputError(f"Users cannot be written as {out.name!r}.", near, f"Use a file that ends with {ENDING}.")
 
 
 def load_users(folder: Path, device: str = "cpu") -> UserModel:
