@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ganforge.core.seeds import seed_for, subset
 from ganforge.kinds.interactions.log import Log
+from ganforge.kinds.interactions.simulate.adversary import NOTHING
 from ganforge.kinds.interactions.simulate.measures import MEANINGS, NEAR, Judge, drawn_again
 from ganforge.kinds.interactions.simulate.people import People
 from ganforge.kinds.interactions.simulate.sequences import Users, of_users
@@ -170,6 +171,11 @@ def _adversary(
     ranked = [one for one in people.ranked.tolist() if one]
     if not ranked:
         return "No discriminator was learned: these are users of the network and what is counted."
+    if ranked[0] < NOTHING:
+        return (
+            f"A discriminator ranks real users above drawn ones with a chance of {ranked[0]:.0%}: there is nothing to "
+            "correct, and users are drawn without it."
+        )
     if not people.guided:
         return (
             f"A discriminator ranks real users above drawn ones with a chance of {ranked[0]:.0%}; what it learned does "
