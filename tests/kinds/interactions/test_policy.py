@@ -233,3 +233,11 @@ def test_a_log_that_cannot_tell_gets_a_sentence(change: Any, asked: dict[str, An
     change(planted()).to_csv(tmp_path / "log.csv", index=False)
     with pytest.raises(DataError, match=words):
         open_material(tmp_path / "log.csv", PolicySettings(**asked), 0)
+
+
+def test_a_split_in_time_needs_times(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.csv"
+    rows = [f"{user},{item},{1 + (user + item) % 5}" for user in range(30) for item in range(6)]
+    path.write_text("user,item,rating\n" + "\n".join(rows) + "\n")
+    with pytest.raises(DataError, match="has no times"):
+        open_material(path, PolicySettings(split="time"), 0)

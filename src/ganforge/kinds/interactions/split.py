@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from ganforge.core.seeds import seed_for
+from ganforge.errors import DataError
 from ganforge.kinds.interactions.log import Log
 
 TEST, VALIDATION = 0.2, 0.2  # of the interactions of a user; of what is left
@@ -22,6 +24,20 @@ class Split:
     validation: Log
     test: Log
     train: Log  # fit and validation together: what a model that is judged by test may know
+
+
+def split_by(source: str | Path, log: Log, asked: By | None) -> By:
+    """Return how a log is split: as asked, else in time where there is time.
+
+    Args: source where it was read. Raises: DataError if it is to be split in time and has none.
+    """
+    if asked == "time" and log.time is None:
+        raise DataError(
+            f"{str(source)!r} has no times, and interactions.split is time.",
+            "The last interactions of a user are not known.",
+            "Name the column with --set interactions.time=COLUMN, or split at random: --set interactions.split=random",
+        )
+    return asked or ("random" if log.time is None else "time")
 
 
 def split_log(log: Log, by: By, seed: int) -> Split:

@@ -135,12 +135,20 @@ def ranking_of(scorer: Scorer, known: csr_matrix, relevant: csr_matrix, depth: i
     return rank(lambda users: scorer.scores(known[users], users), known, relevant, depth)
 
 
-def tune(name: str, method: Method, fit: csr_matrix, validation: csr_matrix, train: csr_matrix) -> Tuned:
-    """Choose the settings that rank the validation interactions best, and learn from fit and validation together.
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The settings of a method that ranked validation best."""
 
-    Args: fit, validation, train (U, I) of the same users and items. The axes are searched in turn, twice.
+    best: dict[str, float]
+    score: float  # NDCG of them; nan where there was no choice
+    tried: tuple[tuple[Settings, float], ...]
+
+
+def search(method: Method, fit: csr_matrix, judged: csr_matrix) -> Search:
+    """Choose the settings that rank what users went on to meet best. Args: fit, judged (U, I).
+
+    The axes are searched in turn, twice.
     """
-    judged = some_users(validation, JUDGES)
     if method.popular:
         chosen = np.sort(np.argsort(-np.bincount(fit.indices, minlength=fit.shape[1]), kind="stable")[: method.popular])
         fit, judged = csr_matrix(fit[:, chosen]), csr_matrix(judged[:, chosen])
@@ -149,7 +157,7 @@ def tune(name: str, method: Method, fit: csr_matrix, validation: csr_matrix, tra
     def score(settings: Settings) -> float:
         key = tuple(settings.values())
         if key not in scores:
-            scores[key] = _mean(ranking_of(method.fit(fit, **settings), fit, judged))
+            scores[key] = mean_ndcg(ranking_of(method.fit(fit, **settings), fit, judged))
         return scores[key]
 
     best: dict[str, float] = {axis: values[0] for axis, values in method.axes.items()}
@@ -159,11 +167,20 @@ def tune(name: str, method: Method, fit: csr_matrix, validation: csr_matrix, tra
             reached = [score({**best, axis: value}) for value in values]
             best[axis] = values[int(np.argmax(reached))]
     tried = tuple((dict(zip(best, key, strict=True)), its) for key, its in scores.items())
-    top = max(scores.values(), default=float("nan"))
-    return Tuned(name, method.fit(train, **best), best, top, tried, method.popular)
+    return Search(best, max(scores.values(), default=float("nan")), tried)
 
 
-def _mean(ranking: Ranking) -> float:
+def tune(name: str, method: Method, fit: csr_matrix, validation: csr_matrix, train: csr_matrix) -> Tuned:
+    """Choose the settings that rank the validation interactions best, and learn from fit and validation together.
+
+    Args: fit, validation, train (U, I) of the same users and items.
+    """
+    found = search(method, fit, some_users(validation, JUDGES))
+    return Tuned(name, method.fit(train, **found.best), found.best, found.score, found.tried, method.popular)
+
+
+def mean_ndcg(ranking: Ranking) -> float:
+    """Return the mean NDCG of users; 0 where there are none."""
     return float(ranking.ndcg(CUT).mean()) if len(ranking.users) else 0.0
 
 

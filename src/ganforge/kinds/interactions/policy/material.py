@@ -20,7 +20,7 @@ from ganforge.kinds.interactions.log import Log
 from ganforge.kinds.interactions.policy.choice import Situations
 from ganforge.kinds.interactions.policy.rewards import Rewards, fit_rewards
 from ganforge.kinds.interactions.reading import Reading, read_log
-from ganforge.kinds.interactions.split import Split, split_log
+from ganforge.kinds.interactions.split import Split, split_by, split_log
 from ganforge.measures.off_policy import Values
 
 MOST_CELLS = 20_000_000  # users times items that a choice looks at, and that the adversary is shown
@@ -115,7 +115,7 @@ def open_material(source: str | Path, asked: PolicySettings, seed: int) -> Mater
             "A policy learns from what came of each choice: a rating, a purchase, the time that was spent.",
             "Name the column: --set interactions.rating=NAME",
         )
-    by = asked.split or ("random" if log.time is None else "time")
+    by = split_by(source, log, asked.split)
     found = Material(split_log(log, by, seed), asked.positive, None, reading)
     reward = found.reward(log)
     if reward.min() == reward.max():

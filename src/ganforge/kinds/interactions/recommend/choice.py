@@ -17,10 +17,10 @@ from ganforge.kinds.interactions.recommend.exposure import (
     price_table,
     prices_at,
 )
-from ganforge.kinds.interactions.recommend.material import Material, counts_of, ease_of
-from ganforge.kinds.interactions.scorers import Floats, Rows
-from ganforge.kinds.interactions.tuning import methods_for, some_users
-from ganforge.measures.ranking import Ranking, gini, rank
+from ganforge.kinds.interactions.recommend.material import Material, counts_of
+from ganforge.kinds.interactions.scorers import Floats
+from ganforge.kinds.interactions.tuning import mean_ndcg, methods_for, ranking_of, search, some_users
+from ganforge.measures.ranking import gini
 from ganforge.planning.draft import Choice
 
 CORRECTIONS = (0.0, 0.1, 0.2, 0.3, 0.4)
@@ -38,15 +38,6 @@ def table_of(shelf: Shelf, matrix: csr_matrix) -> Floats:
     return price_table(shelf, matrix[users], counts_of(matrix))
 
 
-def ranking_of(shelf: Shelf, known: csr_matrix, relevant: csr_matrix) -> Ranking:
-    """Rank what users have not met. Args: known (U, I) what they have; relevant (U, I) what is to be found."""
-
-    def scores(users: Rows) -> Floats:
-        return shelf.scores(known[users], users)
-
-    return rank(scores, known, relevant)
-
-
 def choose(material: Material, pinned: Mapping[str, Any]) -> dict[str, Choice]:
     """Choose penalty, correction and exposure by NDCG@10 on validation. Args: pinned what a person has chosen."""
     fit, judged = material.fit, some_users(material.validation, JUDGES)
@@ -56,7 +47,7 @@ def choose(material: Material, pinned: Mapping[str, Any]) -> dict[str, Choice]:
     scorer = material.fitted(penalty)
 
     def reached(power: float) -> float:
-        return _mean(ranking_of(Shelf(scorer, factor_of(counts, power)), fit, judged))
+        return mean_ndcg(ranking_of(Shelf(scorer, factor_of(counts, power)), fit, judged))
 
     ease = reached(0.0)
     corrected = {power: ease if power == 0 else reached(power) for power in powers}
@@ -77,15 +68,9 @@ def _penalty(fit: csr_matrix, judged: csr_matrix, pinned: Mapping[str, Any]) -> 
     if "penalty" in pinned:
         return pinned["penalty"], ""
     method = methods_for(fit)[0]["EASE"]
-    among = ""
-    if method.popular:
-        kept = np.sort(np.argsort(-counts_of(fit), kind="stable")[: method.popular])
-        fit, judged = csr_matrix(fit[:, kept]), csr_matrix(judged[:, kept])
-        among = f" among the {method.popular:,} most popular items"
-    ones = np.ones(fit.shape[1], np.float32)
-    tried = {one: _mean(ranking_of(Shelf(ease_of(fit, one), ones), fit, judged)) for one in method.axes["penalty"]}
-    best = max(tried, key=lambda one: tried[one])
-    return best, f"NDCG@10 {tried[best]:.4f} on validation{among}, the best of {len(tried)}"
+    found = search(method, fit, judged)
+    among = f" among the {method.popular:,} most popular items" if method.popular else ""
+    return found.best["penalty"], f"NDCG@10 {found.score:.4f} on validation{among}, the best of {len(found.tried)}"
 
 
 def _exposure(shelf: Shelf, fit: csr_matrix, judged: csr_matrix, ease: float) -> tuple[float, str]:
@@ -97,7 +82,7 @@ def _exposure(shelf: Shelf, fit: csr_matrix, judged: csr_matrix, ease: float) ->
     tried: list[tuple[float, float, float]] = []  # NDCG@10, Gini, exposure
     for knot in KNOTS:
         ranking = ranking_of(Shelf(shelf.scorer, shelf.factor, prices_at(table, knot)), fit, judged)
-        tried.append((_mean(ranking), gini(ranking.top[:, :SHOWN], ranking.items), knot))
+        tried.append((mean_ndcg(ranking), gini(ranking.top[:, :SHOWN], ranking.items), knot))
     best = max(tried)[0]
     bar = (1 - NOTICEABLE) * ease + KEPT * max(0.0, best - ease)
     score, _, exposure = min((one for one in tried if one[0] >= bar), key=lambda one: one[1], default=tried[0])
@@ -105,7 +90,3 @@ def _exposure(shelf: Shelf, fit: csr_matrix, judged: csr_matrix, ease: float) ->
         f"the most even lists that keep half of what the best ones gain over EASE on validation, to {NOTICEABLE:.1%}: "
         f"NDCG@10 {score:.4f}, {best:.4f} and {ease:.4f}"
     )
-
-
-def _mean(ranking: Ranking) -> float:
-    return float(ranking.ndcg(SHOWN).mean()) if len(ranking.users) else 0.0

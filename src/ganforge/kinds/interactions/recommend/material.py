@@ -16,7 +16,7 @@ from ganforge.kinds.interactions.log import Log
 from ganforge.kinds.interactions.reading import Reading, read_log
 from ganforge.kinds.interactions.recommend.exposure import Shelf, factor_of
 from ganforge.kinds.interactions.scorers import Floats, Scorer
-from ganforge.kinds.interactions.split import By, split_log
+from ganforge.kinds.interactions.split import By, split_by, split_log
 from ganforge.kinds.interactions.tuning import methods_for
 
 FEWEST_USERS, FEWEST_MET = 20, 5  # users with so many interactions: intervals are over users, and each part needs some
@@ -81,13 +81,7 @@ def shelf_of(matrix: csr_matrix, chosen: RecommendSettings) -> Shelf:
 def open_material(source: str | Path, asked: LogSettings, seed: int) -> Material:
     """Read a log and split it. Raises: DataError, also if too few users can be judged by."""
     reading = read_log(source, asked)
-    if asked.split == "time" and reading.log.time is None:
-        raise DataError(
-            f"{str(source)!r} has no times, and interactions.split is time.",
-            "The last interactions of a user are not known.",
-            "Name the column with --set interactions.time=COLUMN, or split at random: --set interactions.split=random",
-        )
-    by: By = asked.split or ("random" if reading.log.time is None else "time")
+    by = split_by(source, reading.log, asked.split)
     usable = int((reading.log.counts() >= FEWEST_MET).sum())
     if usable < FEWEST_USERS:
         raise DataError(

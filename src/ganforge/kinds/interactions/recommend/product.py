@@ -16,12 +16,12 @@ from torch import nn
 
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.interactions.low_rank import PartWeights
-from ganforge.kinds.interactions.recommend.choice import JUDGES, ranking_of, table_of
+from ganforge.kinds.interactions.recommend.choice import JUDGES, table_of
 from ganforge.kinds.interactions.recommend.exposure import KNOTS, SHOWN, Shelf, prices_at
 from ganforge.kinds.interactions.recommend.material import Material, RecommendSettings, counts_of, shelf_of
 from ganforge.kinds.interactions.recommend.networks import ResidualScores
 from ganforge.kinds.interactions.scorers import Floats, ItemWeights, Rows, Scorer
-from ganforge.kinds.interactions.tuning import some_users
+from ganforge.kinds.interactions.tuning import ranking_of, some_users
 from ganforge.measures.intervals import mean_by_bootstrap
 from ganforge.records import Estimate
 

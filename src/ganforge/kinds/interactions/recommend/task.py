@@ -16,7 +16,7 @@ from ganforge.core.model_files import built, description_of, read_description, w
 from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import TensorFeed
 from ganforge.kinds.interactions.data import InteractionsData, asked_of
-from ganforge.kinds.interactions.recommend.choice import JUDGES, ranking_of
+from ganforge.kinds.interactions.recommend.choice import JUDGES
 from ganforge.kinds.interactions.recommend.exposure import SHOWN, Shelf
 from ganforge.kinds.interactions.recommend.material import Material, RecommendSettings, open_material
 from ganforge.kinds.interactions.recommend.model import NEXT_STEPS, Described
@@ -24,7 +24,7 @@ from ganforge.kinds.interactions.recommend.networks import ResidualScores
 from ganforge.kinds.interactions.recommend.plan import ABSENT, brief_of, build_game, feed_of, plan_recommender
 from ganforge.kinds.interactions.recommend.product import Added, Stored, found
 from ganforge.kinds.interactions.recommend.verdict import evaluate_recommender
-from ganforge.kinds.interactions.tuning import some_users
+from ganforge.kinds.interactions.tuning import ranking_of, some_users
 from ganforge.measures.intervals import mean_by_bootstrap, with_ends
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.interactions.recommend.choice import ranking_of
 from ganforge.kinds.interactions.recommend.exposure import KNOTS, SHOWN, Shelf
 from ganforge.kinds.interactions.recommend.material import Material, RecommendSettings, counts_of
 from ganforge.kinds.interactions.recommend.product import Stored
 from ganforge.kinds.interactions.scorers import Floats
-from ganforge.kinds.interactions.tuning import SLOW, methods_for, some_users, tune
+from ganforge.kinds.interactions.tuning import SLOW, methods_for, ranking_of, some_users, tune
 from ganforge.measures.intervals import (
     Estimate,
     beside_others,
