@@ -2,8 +2,8 @@
 
     5  cli, studio, recommender, table_gan
     4  api
-    3  kinds (a kind never imports another one), privacy
-    2  planning, reports
+    3  kinds (a kind never imports another one)
+    2  planning, reports, privacy
     1  objectives, networks, engine, measures, diagnosis, explain      siblings are strangers to each other
     0  contracts, records, events, recipe, run, errors, core              these may know each other
 
@@ -21,8 +21,8 @@ from pathlib import Path
 LAYERS = {
     5: ("cli", "studio", "recommender", "table_gan"),
     4: ("api",),
-    3: ("kinds", "privacy"),
-    2: ("planning", "reports"),
+    3: ("kinds",),
+    2: ("planning", "reports", "privacy"),
     1: ("objectives", "networks", "engine", "measures", "diagnosis", "explain"),
     0: ("contracts", "records", "events", "recipe", "run", "errors", "core"),
 }
