@@ -67,12 +67,13 @@ def epsilon_of(releases: Sequence[Release], delta: float) -> float:
             return math.inf
         together = math.fsum(release.steps / release.multiplier**2 for release in releases)
         return gaussian_epsilon(1 / math.sqrt(together), delta)
-    return min(
+    found: list[float] = [
         math.fsum(release.renyi(order) for release in releases)
         + math.log((order - 1) / order)
         - (math.log(delta) + math.log(order)) / (order - 1)
         for order in ORDERS
-    )
+    ]
+    return min(found)
 
 
 def gaussian_delta(epsilon: float, multiplier: float) -> float:
