@@ -25,7 +25,7 @@ from ganforge.core.seeds import seed_for
 from ganforge.kinds.interactions.columns import LogSettings
 from ganforge.kinds.interactions.invent.choice import choose
 from ganforge.kinds.interactions.invent.material import Material, open_material
-from ganforge.kinds.interactions.invent.plan import DIMENSIONS, InventSettings, codes_of, fitted
+from ganforge.kinds.interactions.invent.plan import InventSettings, codes_of, fitted
 from ganforge.kinds.interactions.invent.rivals import METHODS, OURS, RIDGE, TASTES, judged, lists_of
 from ganforge.measures.intervals import from_bootstrap
 
@@ -44,8 +44,9 @@ def folds_of(material: Material, seed: int) -> list[Material]:
 def scores_of(material: Material) -> dict[str, dict[str, Array]]:
     """Return the measures of each user by method, NaN for users without an unseen item."""
     known = material.features_of(material.known)
-    choice = choose(known, material.matrix[:, material.known], DIMENSIONS)
-    chosen = InventSettings(columns=choice.columns, form=choice.form, width=choice.width, penalty=choice.penalty)
+    choice = choose(known, material.matrix[:, material.known])
+    names = ("dimensions", "columns", "form", "width", "penalty")
+    chosen = InventSettings(**{name: getattr(choice, name) for name in names})
     codes = codes_of(material, chosen)
     lists = lists_of(material, fitted(material, chosen, codes), codes.encoded(material.features_of(material.unseen)))
     found: dict[str, dict[str, Array]] = {}

@@ -16,12 +16,14 @@ from ganforge.core.files import MANIFEST
 from ganforge.errors import DataError, InputError, RecipeError, RunError
 from ganforge.kinds.interactions.columns import LogSettings
 from ganforge.kinds.interactions.features import Coding, FeatureColumn, Features
+from ganforge.kinds.interactions.invent import verdict
 from ganforge.kinds.interactions.invent.audience import Similarity, in_parts, tastes_of
 from ganforge.kinds.interactions.invent.choice import choose
 from ganforge.kinds.interactions.invent.codes import Codes
 from ganforge.kinds.interactions.invent.material import open_material
 from ganforge.kinds.interactions.invent.model import Inventions, load_inventions
 from ganforge.kinds.interactions.invent.networks import Inventor
+from ganforge.kinds.interactions.invent.rivals import OURS, RANDOM, lists_of
 from ganforge.measures.energy import energy_scores
 from ganforge.measures.kernel_ridge import fit_kernel_ridge
 
@@ -84,7 +86,9 @@ def test_the_evaluation_knows_that_features_tell_all(run: Path) -> None:
     assert measures["covered"]["high"] >= 0.85
     assert found["verdict"]["grade"] == "excellent"
     assert found["spread"]["residuals of like items"] < found["spread"]["the expected audience alone"]
-    assert found["above_ridge"]["low"] <= found["above_ridge"]["value"] <= found["above_ridge"]["high"]
+    assert (
+        found["above_best_simple"]["low"] <= found["above_best_simple"]["value"] <= found["above_best_simple"]["high"]
+    )
 
 
 def test_invented_items_please_the_group_that_they_are_for(run: Path, tmp_path: Path) -> None:
@@ -105,7 +109,7 @@ def test_an_item_of_no_features_gets_what_holds_for_any_and_it_is_told(
 ) -> None:
     new = new_items(tmp_path, "item,year,genre\na,,\nb,,dance\nc,2000,opera\nd,2000,dance\n")
     notes = list(model.notes(model._read(new)))
-    assert notes[0].startswith("year is missing of 1 items")
+    assert notes[0].startswith("year is missing of 1 item:")
     assert notes[1].startswith("nothing is known of 'a'")
     assert "'genre=opera'" in notes[2]
     found = gf.apply(run, new, tmp_path / "who.csv", count=3)
@@ -263,6 +267,31 @@ def test_choices_that_a_person_made_stay(tmp_path: Path) -> None:
     assert set(choose(material.features, material.matrix, 4).forms) == {"joint", "linear"}
     tastes = tastes_of(material.matrix, 4)
     np.testing.assert_allclose(tastes.T @ tastes, np.eye(4), atol=1e-8)
+
+
+def test_an_audience_has_as_many_numbers_as_there_are_clubs_of_users(tmp_path: Path) -> None:
+    clubs, each = 50, 6  # club k meets the items of genre k alone: 50 directions, of which 20 would blur 30
+    items = [(f"i{club}-{place}", club) for club in range(clubs) for place in range(each)]
+    rows = [(f"u{club}-{user}", item) for item, club in items for user in range(3)]
+    (tmp_path / "log.csv").write_text("user,item\n" + "".join(f"{user},{item}\n" for user, item in rows))
+    (tmp_path / "items.csv").write_text("item,genre\n" + "".join(f"{item},g{club}\n" for item, club in items))
+    material = open_material(tmp_path / "log.csv", LogSettings(), 0)
+    found = choose(material.features, material.matrix)
+    assert found.dimensions == 60  # not 75, which is no better
+    assert found.sizes[20] < found.sizes[60] == pytest.approx(1.0)
+
+
+def test_a_simple_method_that_is_certainly_better_is_named_and_costs_the_grade(monkeypatch, run: Path) -> None:
+    def blind(material, known, codes):
+        lists = lists_of(material, known, codes)
+        return {**lists, OURS: lists[RANDOM]}
+
+    monkeypatch.setattr(verdict, "lists_of", blind)
+    told = gf.evaluate(run)["verdict"]
+    assert told["grade"] in ("fair", "poor", "failed")
+    assert "beside ridge to tastes, the best simple method: that one does better." in told["sentences"][0]
+    monkeypatch.undo()
+    gf.evaluate(run)
 
 
 def test_the_generator_begins_as_what_needs_no_adversary_and_draws_words_that_are_words() -> None:

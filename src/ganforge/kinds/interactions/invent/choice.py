@@ -1,4 +1,4 @@
-"""What left-out items choose: which columns count, the form and width of the similarity, and the penalty."""
+"""What left-out items choose: how many numbers an audience is, which columns count, the similarity, and the penalty."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ganforge.measures.ranking import rank
 DEPTH = 20  # places of a list that count
 WIDTHS, PENALTIES = (0.03, 0.1, 0.3, 1.0), (1.0, 3.0, 10.0, 30.0, 100.0)
 WIDTH, PENALTY = 0.1, 10.0
+DIMENSIONS = (20, 60, 160)  # few are not noise; more where what users share is finer
 PARTS = 5  # in which items are left out and ranked: as large as what is new at once in an evaluation
 ALIKE = 0.003  # of NDCG: without a column that adds less, the model is simpler and just as good
 FEW, MANY = 1_000, 5_000  # items that columns and width are chosen by; that form and penalty are
@@ -28,6 +29,7 @@ USERS = 1_000  # that choose
 class Choice:
     """What left-out items chose."""
 
+    dimensions: int
     columns: tuple[str, ...]
     form: Form
     width: float
@@ -35,24 +37,32 @@ class Choice:
     ndcg: float  # of left-out items, with these choices
     without: dict[str, float]  # the same with one column less than all, by its name
     forms: dict[Form, float]  # the best of each form
+    sizes: dict[int, float]  # the best of each number of dimensions, with all columns
 
 
 def choose(
     features: Features,
     matrix: csr_matrix,
-    dimensions: int,
+    dimensions: int | None = None,
     columns: Sequence[str] | None = None,
     form: Form | None = None,
     width: float | None = None,
 ) -> Choice:
-    """Choose by how well users' lists of left-out items are: columns first, then width, then form and penalty.
+    """Choose by how well users' lists of left-out items are: dimensions, columns, width, and then form and penalty.
 
-    Args: features of the items (N,) that are learned from; matrix (U, N) who met them; columns, form and width those
-        that a person chose.
+    Args: features of the items (N,) that are learned from; matrix (U, N) who met them; dimensions, columns, form and
+        width those that a person chose.
     """
-    few = _Trial(features, matrix, dimensions, FEW)
     first: Form = form or "joint"
     taken = list(columns or (column.name for column in features.coding.columns))
+    most = max(1, min(matrix.shape) // 2)
+    trials = {
+        min(size, most): _Trial(features, matrix, min(size, most), FEW)
+        for size in ((dimensions,) if dimensions else DIMENSIONS)
+    }
+    sizes = {size: trial.best(taken, first, width or WIDTH, PENALTIES)[0] for size, trial in trials.items()}
+    dimensions = min(size for size in sizes if sizes[size] >= max(sizes.values()) - ALIKE)
+    few = trials[dimensions]
     best, without = few.best(taken, first, width or WIDTH, [PENALTY])[0], dict[str, float]()
     while columns is None and len(taken) > 1:
         less = {
@@ -72,7 +82,7 @@ def choose(
     found = {each: many.best(taken, each, wide, PENALTIES) for each in forms}
     chosen = max(found, key=lambda each: found[each][0])
     scores = {each: score for each, (score, _) in found.items()}
-    return Choice(tuple(taken), chosen, wide, found[chosen][1], scores[chosen], without, scores)
+    return Choice(dimensions, tuple(taken), chosen, wide, found[chosen][1], scores[chosen], without, scores, sizes)
 
 
 class _Trial:

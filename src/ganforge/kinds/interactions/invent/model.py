@@ -103,7 +103,8 @@ class Inventions(Model):
         some = sorted({name for names in lacking if len(names) < columns for name in names})
         if some:
             count = sum(0 < len(names) < columns for names in lacking)
-            yield f"{', '.join(some)} is missing of {count:,} items: the mean of known ones stands for it"
+            items = f"{count:,} item{'s' * (count != 1)}"
+            yield f"{', '.join(some)} is missing of {items}: the mean of known ones stands for it"
         if nothing:
             yield f"nothing is known of {_few(nothing)}: what is told of them holds for any item"
         if features.unknown:

@@ -23,6 +23,7 @@ METHODS = {
     ORACLE: "Unseen items by how many users they truly had: what no feature tells.",
     RANDOM: "Unseen items in random order.",
 }
+SIMPLE = (TASTES, RIDGE, NEAREST)  # that could be had in place of the chosen regression
 NEIGHBOURS = 50
 MOST_USERS = 5_000  # that are judged
 

@@ -78,7 +78,8 @@ class Invent(Task):
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """Return the game and a feed of the items received."""
         forms = [(str(form), int(count)) for form, count in json.loads(brief["forms"])]
-        residuals = np.frombuffer(brief["residuals"], np.float32).reshape(-1, recipe.section(InventSettings).dimensions)
+        dimensions = recipe.section(InventSettings).need("dimensions")
+        residuals = np.frombuffer(brief["residuals"], np.float32).reshape(-1, dimensions)
         return build_game(recipe, forms, torch.from_numpy(residuals.copy())), TensorFeed(
             recipe.compute.device, **examples
         )

@@ -16,7 +16,7 @@ from ganforge.kinds.interactions.invent.codes import Codes
 from ganforge.kinds.interactions.invent.material import Material
 from ganforge.kinds.interactions.invent.model import CHANCE, Inventions
 from ganforge.kinds.interactions.invent.product import Stored
-from ganforge.kinds.interactions.invent.rivals import METHODS, ORACLE, OURS, RANDOM, TASTES, judged, lists_of
+from ganforge.kinds.interactions.invent.rivals import METHODS, ORACLE, OURS, RANDOM, SIMPLE, judged, lists_of
 from ganforge.measures.energy import energy_scores
 from ganforge.measures.intervals import (
     Estimate,
@@ -135,11 +135,11 @@ def evaluate_invention(stored: Stored, material: Material, known: Audiences, cod
     ]
     spreads = tuple((name, f"{values.mean():.3f}") for name, values in spread.energies.items())
     pleased = tuple((name, f"{values.mean():.0%}") for name, values in liking.items())
-    beats = _beyond(scores[OURS]["ndcg"], scores[TASTES]["ndcg"], random)
+    best = max(SIMPLE, key=lambda name: float(scores[name]["ndcg"].mean()))
+    beats = _beyond(scores[OURS]["ndcg"], scores[best]["ndcg"], random)
     return Evaluation(
         measures=measures_of(scored, MEANINGS, floors, simplest),
-        verdict=_verdict(scored, floors, simplest, beats, spread, used, liking,
-                         known.similarity.form == "linear"),
+        verdict=_verdict(scored, floors, simplest, (best, beats), spread, used, liking),
         samples=len(rows),
         held_out=len(rows),
         judge={"kind": "unseen items", "sentence": "Items that nothing was learned from are ranked for every user."},
@@ -157,7 +157,7 @@ def evaluate_invention(stored: Stored, material: Material, known: Audiences, cod
         ),
         facts={
             "rivals": told,
-            "above_ridge": {"value": beats.value, "low": beats.low, "high": beats.high},
+            "above_best_simple": {"name": best, "value": beats.value, "low": beats.low, "high": beats.high},
             "corrected": stored.is_corrected,
             "spread": {name: float(values.mean()) for name, values in spread.energies.items()},
             "liking": {name: float(values.mean()) for name, values in liking.items()},
@@ -203,24 +203,26 @@ def _verdict(
     scored: Mapping[str, Estimate],
     floors: Mapping[str, float],
     simplest: Mapping[str, float],
-    beats: Estimate,
+    beside: tuple[str, Estimate],
     spread: Spread,
     used: str,
     liking: Mapping[str, Array],
-    linear: bool,
 ) -> Verdict:
-    """Grade by how far lists are from random ones to the oracle's."""
+    """Grade by how far lists are from random ones to the oracle's; at most fair where a simple method does better.
+
+    Args: beside the best simple method, and how far the regression is above it in NDCG.
+    """
+    best, beats = beside
     ndcg = scored["ndcg"].value
     share = (ndcg - simplest["ndcg"]) / max(1e-9, floors["ndcg"] - simplest["ndcg"])
-    grade = GRADES[sum(share < bound for bound in BOUNDS)]
+    grade = GRADES[max(sum(share < bound for bound in BOUNDS), 2 * (beats.high < 0))]
     headline = f"{grade.capitalize()}: NDCG@20 of unseen items is {ndcg:.3f}, of random lists {simplest['ndcg']:.3f}."
     interval = f"{beats.value:+.3f} ({beats.low:+.3f} to {beats.high:+.3f})"
     ours, start = spread.energies[CORRECTED], spread.energies[LIKE]
     helps = used == CORRECTED and certainly_lower(ours, start)
     sentences = (
-        f"The regression, {'a ridge' if linear else 'on similarities'}, is {interval} NDCG@20 "
-        f"{'above' if beats.low > 0 else 'beside'} a ridge on all columns"
-        + ("." if linear or beats.low > 0 else ": the ridge would do."),
+        f"The chosen regression is {interval} NDCG@20 {'above' if beats.low > 0 else 'beside'} {best}, the best simple "
+        f"method{'.' if beats.low > 0 else ': that one does better.' if beats.high < 0 else ', which would do.'}",
         f"Knowing how many users each item will have, and nothing else, would give {floors['ndcg']:.3f}.",
         f"{scored['covered'].value:.0%} of unseen items got a number of users within their 90 % interval.",
         f"The adversary's corrections of what an item may get were {'' if used == CORRECTED else 'not '}taken: on "

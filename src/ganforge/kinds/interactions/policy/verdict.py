@@ -134,7 +134,10 @@ def _verdict(stored: Stored, material: Material, worths: Mapping[str, Worth], ga
     rivals = {name: its for name, its in worths.items() if name not in (POLICY, LOGGING) and its.supported}
     best = max(rivals, key=lambda name: rivals[name].value.value, default=LOGGING)
     over = difference(own, worths[best])
-    shown = f"{own.value.value:.3f} ({own.value.low:.3f} to {own.value.high:.3f})"
+    shown = (
+        f"{own.value.value:.3f} against {logging.value.value:.3f}, "
+        f"{gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
+    )
     helps = ALONE in worths and difference(own, worths[ALONE]).low > 0
     sentences = (
         _propensities(material),
@@ -151,7 +154,7 @@ def _verdict(stored: Stored, material: Material, worths: Mapping[str, Worth], ga
     if gain.low > 0:
         grade = "excellent" if over.low > 0 and own.weights_fit else "good"
         taken = "" if own.weights_fit else ", if items were chosen as was taken"
-        headline = f"certainly better than the log's own choices{taken}: {shown} against {logging.value.value:.3f}"
+        headline = f"certainly better than the log's own choices{taken}: {shown}"
     elif gain.high < 0:
         grade, headline = "failed", f"certainly worse than the log's own choices: {shown}"
     else:
