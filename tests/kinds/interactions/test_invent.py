@@ -270,15 +270,15 @@ def test_choices_that_a_person_made_stay(tmp_path: Path) -> None:
 
 
 def test_an_audience_has_as_many_numbers_as_there_are_clubs_of_users(tmp_path: Path) -> None:
-    clubs, each = 50, 6  # club k meets the items of genre k alone: 50 directions, of which 20 would blur 30
+    clubs, each = 40, 6  # club k, of k + 3 users, meets the items of genre k alone: 20 numbers tell 20 clubs apart
     items = [(f"i{club}-{place}", club) for club in range(clubs) for place in range(each)]
-    rows = [(f"u{club}-{user}", item) for item, club in items for user in range(3)]
+    rows = [(f"u{club}-{user}", item) for item, club in items for user in range(club + 3)]
     (tmp_path / "log.csv").write_text("user,item\n" + "".join(f"{user},{item}\n" for user, item in rows))
     (tmp_path / "items.csv").write_text("item,genre\n" + "".join(f"{item},g{club}\n" for item, club in items))
     material = open_material(tmp_path / "log.csv", LogSettings(), 0)
     found = choose(material.features, material.matrix)
-    assert found.dimensions == 60  # not 75, which is no better
-    assert found.sizes[20] < found.sizes[60] == pytest.approx(1.0)
+    assert found.dimensions == 60  # not 120, which is no better
+    assert found.sizes[20] < 0.9 and found.sizes[60] == pytest.approx(1.0)
 
 
 def test_a_simple_method_that_is_certainly_better_is_named_and_costs_the_grade(monkeypatch, run: Path) -> None:
