@@ -15,7 +15,7 @@ from ganforge import contracts
 from ganforge.events import EVENTS, LEVERS, kind_of, sentence, state_of
 
 TELL = ("tell", "_tell", "event", "add_event")  # calls whose first argument is the kind of an event
-TELLERS = ("api", "core", "engine", "kinds")  # where events come from
+TELLERS = ("api", "core", "engine", "kinds", "privacy")  # where events come from
 
 
 def told() -> Iterator[str]:

@@ -210,22 +210,6 @@ class Game:
         return next(player for player in self.players if player.name == self.product)
 
 
-# ---- networks -------------------------------------------------------------------------------------------------------
-
-
-class NetworkPair(Protocol):
-    """A generator and its discriminator. A frozen configuration that holds numbers and builds modules."""
-
-    @property
-    def latent_size(self) -> int: ...
-
-    def generator(self) -> nn.Module:
-        """forward(latent (B, Z), label (B,) int64 or None) -> x (B, ...)."""
-
-    def discriminator(self) -> nn.Module:
-        """forward(x (B, ...), label (B,) int64 or None) -> score (B,)."""
-
-
 class Observer(Protocol):
     """An observer of a run, which never changes it. A subclass of this hears what it has a method for."""
 
@@ -250,6 +234,8 @@ class Task(Protocol):
     section: ClassVar[type[TaskSection] | None] = None  # its own section of a recipe, which `--set task.KEY` means
     data: ClassVar[type[Data]] = Data  # the section `data` of its recipes, perhaps with what its kind of data adds
     unguarded: ClassVar[str | None] = None  # why its runs have no guard, in words; None where they have one
+    untrained: ClassVar[str | None] = None  # why its runs train no network, in words; None where they train one
+    keeps_data: ClassVar[bool] = True  # whether data that was given in Python is stored in the run
     labels: ClassVar[str | None] = "It has no use for labels."  # why --label cannot name any; None where it can
     page: ClassVar[Page]  # its words for the pages about a run
 
@@ -285,6 +271,13 @@ class Job(Protocol):
 
     def game(self) -> Game:
         """Build new networks, initialised from the recipe's seed, on the recipe's device, with their losses."""
+
+    def product(self, run: Run) -> nn.Module:
+        """Make the product of an untrained task (Task.untrained), in place of a game, after `prepare`.
+
+        What it publishes of the data it first writes to the run; called again it reads that and draws nothing new.
+        """
+        raise RuntimeError("a task that trains has a game")
 
     def brief(self) -> Mapping[str, bytes]:
         """Return what `Task.join` needs besides the recipe and the examples, by name; empty by default."""
@@ -373,6 +366,7 @@ class Option:
     within: tuple[float, float] | None = None  # of a number: its least and greatest value
     instead: bool = False  # is given instead of what the verb usually needs: -n of `sample`, DATA of `apply`
     check: Callable[[Any], Any] | None = None  # value -> value as it is kept. Raises: RecipeError, InputError
+    task: str = ""  # the task that it asks for, with which alone it goes
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,9 @@ EVENTS: Mapping[str, EventKind] = {
     ),
     "interrupted": EventKind(phase="Stopped and saved", state="stopped, can go on", happened=True),
     "failed": EventKind("Training failed.", phase="Failed", state="failed", happened=True),
+    # instead of training, where a release with noise is all that is made of the data
+    "releasing": EventKind(phase="Releasing statistics with noise", state="in training"),
+    "released": EventKind("{sentence}", happened=True),
     # after training
     "settling": EventKind(phase="Settling what was learned"),
     "settled": EventKind(),  # seconds

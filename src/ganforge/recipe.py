@@ -223,7 +223,7 @@ class Recipe(Section):
     augmentation: Augmentation | None = None  # of data that can be changed and stay what it is
     optimiser: Optimiser = Optimiser()
     average: Average = Average()
-    length: Length
+    length: Length = Length(examples=1)
     compute: Compute = Compute()
     records: Records = Records()
     guard: bool = False  # whether the run is guarded; not in runs from before there was a guard
@@ -238,16 +238,23 @@ class Recipe(Section):
         return self.own
 
     @property
+    def trains(self) -> bool:
+        """Return whether a network is trained: then the recipe says how long."""
+        return Length.key in self.model_fields_set
+
+    @property
     def adversary(self) -> Adversary:
         """Return the section `objective` of a game that has one. Raises: RecipeError."""
         found: Adversary = self.need("objective")
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """Return the object for recipe.json."""
+        """Return the object for recipe.json. A section that was not chosen is absent."""
         content: dict[str, Any] = {}
         for name in type(self).model_fields:
             value = getattr(self, name)
+            if isinstance(value, Section) and name not in self.model_fields_set:
+                continue
             if isinstance(value, Section):
                 content[value.key or name] = value.content()
             elif value is not None:

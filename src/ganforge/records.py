@@ -148,6 +148,7 @@ class Page:
     caption: str = "What the model makes"  # under the last of these pictures
     note: str = ""  # a sentence behind the caption
     story: str = "Each picture was made at that moment of training."  # above the pictures over time
+    once: str = ""  # why the run is judged only once; "" where it can be judged again
     wide: bool = False  # these pictures are charts: a few, as wide as the page, instead of a strip of small ones
 
 

@@ -5,6 +5,8 @@
       passport.json     what the data is: counts, sizes, labels, what was skipped and why             (data)
       metrics.jsonl     one record per line, appended while training                                  (engine)
       events.jsonl      what happened: started, resumed, refitted, plateau, rewound, guarded, ...    (engine, api)
+      privacy.json      of a private run: every release, what it costs, what stands outside the guarantee (privacy)
+      release/          of a private run: what was published of the data, with noise; the rest follows from it
       page.json         the words of the task for the pages about the run                            (records.Page)
       evaluation.json   the last evaluation: every measure beside floor and reference, a verdict, and what to show
       samples/          pictures of what the model makes over time, named by examples shown: 000012800.png
@@ -77,6 +79,8 @@ class Run:
         self.events = self.folder / "events.jsonl"
         self.evaluation = self.folder / "evaluation.json"
         self.page = self.folder / "page.json"
+        self.privacy = self.folder / "privacy.json"
+        self.release = self.folder / "release"
         self.samples = self.folder / "samples"
         self.checkpoints = self.folder / "checkpoints"
         self.model = self.folder / "model"

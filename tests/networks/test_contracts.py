@@ -8,12 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganforge.contracts import NetworkPair
 from ganforge.core.seeds import generator_for
 from ganforge.errors import RecipeError
 from ganforge.kinds.pictures.networks import PICTURE_PAIRS
 from ganforge.kinds.points.networks import POINT_PAIRS
-from ganforge.networks import Pairs
+from ganforge.networks import NetworkPair, Pairs
 from ganforge.networks.conv import bounded
 from ganforge.networks.resnet import ResnetPair
 from ganforge.objectives import squared_slope

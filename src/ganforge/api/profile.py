@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganforge.api.request import requested, task_for
+from ganforge.api.request import requested, task_for, task_of
 from ganforge.api.stored_run import Teller, on_this_machine, recipe_of, reopened
 from ganforge.api.train import fit_settings
 from ganforge.contracts import Job, Observer
 from ganforge.core.device import THREADS, threads_for
 from ganforge.engine.profile import StepProfile, Variant, gains, profile_step
-from ganforge.errors import RecipeError
+from ganforge.errors import InputError, RecipeError
 from ganforge.kinds import kind_named
 from ganforge.planning.compute import use
 from ganforge.run import Run
@@ -79,6 +79,8 @@ def profile(source: object, *, observers: Sequence[Observer] = (), **asked: Any)
 
 def _profiled(job: Job, tell: Teller) -> Profile:
     recipe = job.recipe
+    if (why := task_of(recipe).untrained) is not None:
+        raise InputError("There is no step to profile.", why, "Use: ganforge train")
     use(recipe.compute)
     game, feed, settings = job.game(), job.feed, fit_settings(recipe)
     tell("profiling")

@@ -74,6 +74,8 @@ def task_for(request: Request) -> Task:
         raise RecipeError(
             f"The task {task.name} cannot take labels from {request.label!r}.", task.labels, "Leave --label out."
         )
+    if task.untrained is not None:
+        _refuse_training(request, task.untrained)
     if request.until is not None:
         parse_target(request.until, task.measured)
     return task
@@ -95,7 +97,7 @@ def recipe_from(content: Mapping[str, Any]) -> Recipe:
 def _chosen_task(request: Request) -> Task:
     kind, what = _kind_for(request)
     refuse_of_others(kind, "train", request.options, what)
-    return kinds.task_of(kind, request.task or next(iter(kind.tasks)))
+    return kinds.task_of(kind, kinds.task_asked_by(kind, request))
 
 
 def _kind_for(request: Request) -> tuple[Kind, str]:
@@ -111,6 +113,14 @@ def _kind_for(request: Request) -> tuple[Kind, str]:
         return able[0], f"the task {request.task} is one of {able[0].name}"
     kind, claim = recognise(request.source, able)
     return kind, f"{request.source!r} is taken for {kind.name}, because {claim.why}"
+
+
+def _refuse_training(request: Request, why: str) -> None:
+    """Raise RecipeError for what says how a network is to be trained, where none is. Args: why none is."""
+    for name in ("minutes", "examples", "until", "size", "objective"):
+        if (value := getattr(request, name)) is not None:
+            shown = f"{value:g}" if isinstance(value, float) else value
+            raise RecipeError(f"--{name} {shown} was given, and nothing is trained.", why, "Leave it out.")
 
 
 def _as_typed(name: str, value: object) -> str:

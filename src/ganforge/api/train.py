@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from torch import nn
@@ -150,10 +151,14 @@ def evaluate(run: str | Path) -> dict[str, Any]:
     """Evaluate the model again, every measure with floor and reference; also stored as evaluation.json.
 
     A run from another machine is evaluated on a device of this one.
+
+    Raises: RunError, also for a private run: each look at its data costs a part of its epsilon.
     """
     folder = Run.open(run)
     load(run)
     recipe = on_this_machine(recipe_of(folder))
+    if why := task_of(recipe).page_of(recipe).once:
+        raise RunError(f"{str(run)!r} cannot be evaluated again.", why, f"See {folder.report}.")
     use(recipe.compute)
     job = reopened(folder, recipe, Teller(()))
     records = folder.read_records()
@@ -209,8 +214,13 @@ def _go(folder: Run, job: Job, tell: Teller, crew: Crew) -> TrainedRun:
         use(job.recipe.compute)
         with library_threads(job.recipe.compute):
             job.prepare()
+            if task_of(job.recipe).untrained is not None:
+                return _released(folder, job, tell)
             crew.brief(folder.folder, job)
-            return _ended(folder, job, tell, _trained(folder, job, tell, crew))
+            fitted = _trained(folder, job, tell, crew)
+            state = fitted.state
+            reached = state.reached if _target(job.recipe) else None
+            return _ended(folder, job, tell, fitted.product, state.step, state.clock.examples, state.seconds, reached)
     except KeyboardInterrupt as error:
         stopped = Preempted if isinstance(error, Terminated) else Interrupted
         go_on = f"Go on with: ganforge resume {folder.folder}"
@@ -247,15 +257,35 @@ def _trained(folder: Run, job: Job, tell: Teller, crew: Crew) -> Fitted:
     return fitted
 
 
-def _ended(folder: Run, job: Job, tell: Teller, fitted: Fitted) -> TrainedRun:
-    """Write the results of a trained job: the model, its evaluation and the report."""
-    product, state = job.finish(fitted.product), fitted.state
+def _released(folder: Run, job: Job, tell: Teller) -> TrainedRun:
+    """Make the product of a job that trains nothing, and write the results."""
+    begun, here = perf_counter(), environment(job.recipe)
+    tell_changes(folder, here, tell)
+    tell("releasing", environment=here)
+    product = job.product(folder)
+    return _ended(folder, job, tell, product, 0, 0, perf_counter() - begun, None)
+
+
+def _ended(
+    folder: Run,
+    job: Job,
+    tell: Teller,
+    product: nn.Module,
+    step: int,
+    examples: int,
+    seconds: float,
+    reached: bool | None,
+) -> TrainedRun:
+    """Write the results of a job: the model, its evaluation and the report.
+
+    Args: product as trained, after so many steps, examples and seconds; reached the target, None without one.
+    """
+    product = job.finish(product)
     write_folder(folder.model, lambda target_folder: job.write_model(target_folder, product))
     tell("evaluating")
-    content = evaluated(folder, job, product, state.step, state.clock.examples)
-    reached = state.reached if _target(job.recipe) else None
+    content = evaluated(folder, job, product, step, examples)
     verdict = content["verdict"]["headline"]
-    tell("finished", examples=state.clock.examples, seconds=state.seconds, reached=reached)
+    tell("finished", examples=examples, seconds=seconds, reached=reached)
     path = write_report(folder, diagnose(folder.history()))
     tell("reported", path=str(path), verdict=verdict)
     return TrainedRun(folder.folder, verdict, reached)
@@ -270,8 +300,14 @@ def _observers(folder: Run, given: Sequence[Observer], tensorboard: bool) -> tup
 
 
 def _write_beginning(folder: Run, job: Job, given: Path | None) -> None:
-    """Write passport and recipe; data that was given in Python is stored with them and moves with the folder."""
+    """Write passport and recipe; data that was given in Python is stored with them and moves with the folder.
+
+    A task that does not keep data forgets where they were: without them the run can be resumed once they are released.
+    """
     passport = dict(job.passport)
+    if given is not None and not task_of(job.recipe).keeps_data:
+        given, passport["source"] = None, GIVEN
+        job.recipe = with_source(job.recipe, GIVEN)
     if given is not None:
         place = folder.given_data(given.suffix)
         passport["source"] = f"given in Python, kept as {place.name}"
@@ -288,6 +324,7 @@ def _write_beginning(folder: Run, job: Job, given: Path | None) -> None:
 # ---- the engine's settings from a recipe -----------------------------------------------------------------------------
 
 
+GIVEN = "given in Python"  # the source of data that is not kept
 RAMP_SHARE = 0.25  # of a run: how fast the strength of the augmentation can go from 0 to 1
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from ganforge.cli import output as tables
 from ganforge.errors import InputError, StorageError
 from ganforge.kinds import kind_named
+from ganforge.records import read_page
 from ganforge.run import Run
 
 if TYPE_CHECKING:
@@ -33,7 +34,12 @@ def tell_result(trained: TrainedRun, console: Console) -> None:
     if (folder / "samples").is_dir():  # of texts the report has them
         tables.say_path("Samples ", folder / "samples", console)
     console.print()
-    steps = _next_steps(Run(folder), name) | {f"ganforge evaluate {name}": "every measure, and what it means"}
+    run = Run(folder)
+    steps = _next_steps(run, name)
+    if read_page(run.read_json(run.page)).once:
+        steps |= {f"ganforge privacy {name}": "what was released, what it costs, and what is not covered"}
+    else:
+        steps |= {f"ganforge evaluate {name}": "every measure, and what it means"}
     tables.print_next(steps, console)
     if trained.reached is False:
         console.print("\nThe target of --until was not reached.", style="yellow", soft_wrap=True)

@@ -78,6 +78,8 @@ def _print_rows(rows: Rows, console: Console) -> None:
 
 def how_long(recipe: Recipe) -> str:
     """Say in one sentence how long training takes on this machine, as far as it was measured."""
+    if not recipe.trains:
+        return "Nothing is trained: it takes seconds."
     length = recipe.length
     examples = f"{length.examples:,} examples"
     seconds = length.seconds_allowed

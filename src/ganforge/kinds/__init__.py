@@ -16,6 +16,7 @@ from typing import Any
 
 from ganforge.contracts import Claim, Kind, Model, Option, Task
 from ganforge.errors import DataError, InputError, RecipeError, RunError, did_you_mean
+from ganforge.recipe import Request
 
 KINDS = {
     "pictures": "ganforge.kinds.pictures",
@@ -93,6 +94,23 @@ def options_of(verb: str) -> dict[str, list[tuple[Kind, Option]]]:
             if verb in option.verbs:
                 found.setdefault(option.name, []).append((kind, option))
     return found
+
+
+def task_asked_by(kind: Kind, request: Request) -> str:
+    """Return the task that is asked for by name, else by an option, else the first of the kind.
+
+    Raises: RecipeError for an option of another task than the one named.
+    """
+    for option in kind.options:
+        if option.task and option.name in request.options:
+            if request.task not in (None, option.task):
+                raise RecipeError(
+                    f"{flag_of(option)} was given, and so was --task {request.task}.",
+                    f"It belongs to the task {option.task}.",
+                    "Leave one of them out.",
+                )
+            return option.task
+    return request.task or next(iter(kind.tasks))
 
 
 def flag_of(option: Option) -> str:

@@ -159,10 +159,12 @@ class Draft:
         return section
 
     def recipe(self) -> Recipe:
-        """Return the recipe as chosen so far; without a chosen length one step long, which is enough for timing."""
+        """Return the recipe as chosen so far; without a chosen length one step long, which is enough for timing, or
+        without any where nothing is trained."""
         sections = dict(self._sections)
         own = sections.pop(self.task.section.key, None) if self.task.section else None
-        sections.setdefault(Length.key, Length(examples=self[Optimiser].batch_size))
+        if Optimiser.key in sections:
+            sections.setdefault(Length.key, Length(examples=self[Optimiser].batch_size))
         about = {"ganforge": __version__, "task": self.task.name, "seed": self.request.seed, "ask": self.request}
         return validated(Recipe, {**about, **sections, "own": own, "reasons": self._reasons})
 

@@ -24,7 +24,6 @@ from ganforge.contracts import (
     Game,
     Levers,
     Loss,
-    NetworkPair,
     OptimiserSettings,
     Player,
     Schedule,
@@ -34,7 +33,7 @@ from ganforge.contracts import (
 from ganforge.core.device import memory_bytes, widened
 from ganforge.core.seeds import Draws, generator_for, seed_for
 from ganforge.errors import RecipeError, did_you_mean
-from ganforge.networks import Pairs
+from ganforge.networks import NetworkPair, Pairs
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.draft import DEFAULT_OBJECTIVE, Choice, Draft
 from ganforge.recipe import Adversary, Data, Network, Optimiser, Recipe, Size

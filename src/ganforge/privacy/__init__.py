@@ -1,1 +1,4 @@
-"""What keeps a run from other people's eyes and hands: locked files, and signatures. Needs the extra ganforge[lock]."""
+"""What protects the people in the data, and runs from other people's eyes and hands.
+
+Differential privacy: options, accounting, ledger, release. Locked files and signatures need the extra ganforge[lock].
+"""

@@ -85,18 +85,19 @@ def _contents(run: Run, findings: Sequence[Finding]) -> dict[str, Any]:
         "severities": SEVERITIES,
         "passport": passport_facts(history.passport),
         "plan": plan_sections(recipe),
-        "commands": _commands(run, history),
+        "commands": _commands(run, history, page),
         "footer": footer(history, recipe),
     }
 
 
-def _commands(run: Run, history: History) -> list[tuple[str, str]]:
+def _commands(run: Run, history: History, page: Page) -> list[tuple[str, str]]:
     """Return (description, command) of the next steps for a run, from its model.json."""
     folder, finished = shlex.quote(str(run.folder)), state_of(history.events) == "finished"
     found = [] if finished else [("Go on exactly where it stopped", f"ganforge resume {folder}")]
     with suppress(RunError):  # a damaged model is reported where it is used
         found += [(f"{purpose[:1].upper()}{purpose[1:]}", command) for command, purpose in run.next_steps().items()]
-    found.append(("Judge it again", "ganforge evaluate RUN"))
+    if not page.once:
+        found.append(("Judge it again", "ganforge evaluate RUN"))
     if finished and history.records:
         minutes = max(1, round(2 * float(history.records[-1].get("seconds", 0.0)) / 60))
         found.append(("Train a better one: give it twice the time", f"ganforge train DATA --minutes {minutes}"))
