@@ -60,6 +60,7 @@ EXAMPLE: dict[str, Any] = {
     "path": "runs/a/report.html", "length": 1_000, "to_step": 400, "attempt": 2, "ailment": "lost_ground",
     "action": "penalty", "to": 4.0, "measure": "kid", "before": 0.2, "after": 0.1, "best_examples": 640,
     "best_score": 0.98123, "final_score": 0.97, "step": 500,
+    "turns": 900,
 }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # torch costs most of a second; `ganforge --help` must not pa
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from ganforge.core.private import Private
     from ganforge.core.seeds import Draws
     from ganforge.records import Evaluation, Page, Record, Rows
     from ganforge.run import Run
@@ -87,8 +88,7 @@ class Objective(Protocol):
     def discriminator_loss(
         self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
     ) -> Loss:
-        """Args: real, fake (B, ...) without graph; gamma >= 0, the gradient penalty's weight now; random for penalties
-        that draw points beside or between real and fake."""
+        """Args: real, fake (B, ...) without graph; gamma >= 0, the penalty's weight; random for points between them."""
 
     def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
         """Args: real (B, ...) without graph; fake (B, ...) with the generator's graph."""
@@ -162,11 +162,10 @@ class Levers:
 class Turn:
     """The inputs of a player's turn: a new batch, new random numbers, and the values of its dials.
 
-    It does not hold the step or the progress: a loss is a fixed computation over these, so that a GPU can repeat it
-    without the host. In a distributed run the batch holds the examples of this process only.
+    A loss is a fixed computation over these, which a GPU can repeat without the host: no step, no progress.
     """
 
-    batch: Batch
+    batch: Batch  # in a distributed run, the examples of this process only
     random: Draws  # on the training device, seeded for this player and step alone
     dials: Mapping[str, Dial] = field(default_factory=dict)  # as Player.dials names them
 
@@ -176,7 +175,8 @@ class Player:
     """A network, its loss, its optimiser settings, when it plays, and what changes meanwhile.
 
     `dials` gives the numbers of its loss that move with progress (0..1) and the levers, such as the penalty's weight.
-    `watch`, given the values of the dials, returns more notes, (B,) each; it is called only at looks.
+    `watch`, given the dials' values, returns more notes, (B,) each, at looks alone. With `private`, no player's batch
+    holds an example: `private.loss` alone is given real ones, and `loss` is what is computed without them.
     """
 
     name: str
@@ -186,6 +186,7 @@ class Player:
     plays: Callable[[float], bool] = lambda progress: True  # progress 0..1 -> whether it plays
     dials: Callable[[float, Levers], Mapping[str, float]] = lambda progress, levers: {}
     watch: Callable[[Mapping[str, float]], Mapping[str, Tensor]] | None = None
+    private: Private | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,8 +253,7 @@ class Task(Protocol):
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """Return the game and the feed of a process that is not the leader and does not read the data.
 
-        Args: brief of the leader's job; examples a range of what its feed's `raw` returns. The weights need not be the
-            leader's: they are replaced.
+        Args: brief of the leader's job; examples a range of its feed's `raw`. The weights, if others, are replaced.
         """
 
 

@@ -85,6 +85,11 @@ EVENTS: Mapping[str, EventKind] = {
     "plateau": EventKind(
         "It no longer gets better: {reason}. Training settles and ends at {length:,} examples.", happened=True
     ),
+    "price_spent": EventKind(
+        "After {turns:,} private turns the rest of the price covers a run of {length:,} examples in all.",
+        change=True,
+        happened=True,
+    ),
     "kept_best": EventKind(
         "The model after {best_examples:,} examples is kept: its {measure} was {best_score:.4g}, "
         "at the end it is {final_score:.4g}.",

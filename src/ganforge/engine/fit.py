@@ -34,6 +34,8 @@ from ganforge.engine.control import (
 )
 from ganforge.engine.ema import MovingAverage
 from ganforge.engine.guard import Guard
+from ganforge.engine.private import Ledger, PrivateGradients, PrivateTurns
+from ganforge.engine.private_refusals import private_player, refuse_judging, refuse_unsafe
 from ganforge.engine.step import AtOnce, Runner, Seat, Step, open_account, sit_down
 from ganforge.errors import Interrupted, RunError, TrainingError
 from ganforge.records import Record
@@ -86,6 +88,7 @@ def fit(  # noqa: PLR0913 - the one loop: everything that a run may have is name
     stop: Callable[[], bool] = lambda: False,
     world: World = ALONE,
     guard: Guard | None = None,
+    private: type[PrivateGradients] = PrivateGradients,
 ) -> Fitted:
     """Train a game to its end, or on from the newest healthy checkpoint of `run`.
 
@@ -93,15 +96,19 @@ def fit(  # noqa: PLR0913 - the one loop: everything that a run may have is name
         ends training when it holds for the quality of two looks in a row, or of the last one. stop: asked after every
         step; where several processes train, at record steps. world: the processes that train this run together. Only
         the leader's run, observers, look and target count, and only its product is looked at. guard: sets levers
-        and takes the run back when it goes wrong; new for this call.
+        and takes the run back when it goes wrong; new for this call. private: how a private player's gradients are
+        found; the audit of the engine passes broken ones.
     Raises: Interrupted after saving, when `stop` is true; TrainingError when gradients stay not finite; RecipeError if
         the batch cannot be shared by the processes; WorldError if another of them is lost.
     """
     world.share_of(settings.batch_size)
+    turns = _private_turns(game, feed, run, private)
+    if turns:
+        refuse_unsafe(game, feed, settings, world, judged=target is not None, guarded=guard is not None)
     seats = [sit_down(player, world) for player in game.players]
     average = MovingAverage(game.product_player.network, settings.half_life_examples)
     best = Best(settings.best_by) if settings.best_by and world.leads else None
-    sitting = _Sitting(seats, average, best, settings, run, Journal(observers, run), look, target, world, guard)
+    sitting = _Sitting(seats, average, best, settings, run, Journal(observers, run), look, target, world, guard, turns)
     state = _begin(sitting)
     step = _step(game, feed, sitting, state)
     if guard and run:
@@ -112,7 +119,7 @@ def fit(  # noqa: PLR0913 - the one loop: everything that a run may have is name
     if state.step == 0 and look and 0.0 in settings.marks:
         state.looked = 0.0
         with pace.look():
-            quality = look(average.network, state)
+            quality = _looked(sitting, look, state)
         if guard:
             guard.first_look(state, quality)
 
@@ -164,6 +171,7 @@ class _Sitting:
     target: Callable[[Mapping[str, float]], bool] | None
     world: World
     guard: Guard | None = None
+    turns: PrivateTurns | None = None
 
 
 def _consider(
@@ -174,7 +182,7 @@ def _consider(
     if look and any(state.looked < mark <= state.clock.progress for mark in settings.marks):
         state.looked = state.clock.progress
         with pace.look():
-            record["quality"] = dict(look(sitting.average.network, state))
+            record["quality"] = _looked(sitting, look, state)
             add_watched(record, sitting.seats, state)
         if best and state.standing:
             quality, product = record["quality"], sitting.average.network
@@ -193,6 +201,14 @@ def _consider(
     if sitting.guard is None or decision is Decision.REWIND or state.reached:
         return decision
     return _guarded(sitting, sitting.guard, state, record, decision)
+
+
+def _looked(sitting: _Sitting, look: Look, state: State) -> dict[str, float]:
+    """Look at the product. Raises: RecipeError if the look of a private game measured something."""
+    quality = dict(look(sitting.average.network, state))
+    if any(seat.player.private for seat in sitting.seats):
+        refuse_judging(quality)
+    return quality
 
 
 def _guarded(sitting: _Sitting, guard: Guard, state: State, record: Record, decision: Decision) -> Decision:
@@ -224,6 +240,21 @@ def _weights(seats: Sequence[Seat]) -> list[list[torch.Tensor]]:
     return [[parameter.detach().clone() for parameter in seat.parameters] for seat in seats]
 
 
+def _private_turns(game: Game, feed: Feed, run: Run | None, kind: type[PrivateGradients]) -> PrivateTurns | None:
+    """Return the turns of a private player, with a new key and the count of all sessions before; None without one."""
+    player = private_player(game)
+    if player is None or player.private is None:
+        return None
+    return PrivateTurns(kind(player, feed), Ledger(player.private, run.folder if run else None))
+
+
+def _keep_to_price(sitting: _Sitting, state: State) -> None:
+    """Shorten a private run that was taken back, so that it takes no more private turns than its price covers."""
+    turns = sitting.turns
+    if turns and turns.ledger.shorten(state.clock, sitting.settings.batch_size):
+        sitting.journal.event("price_spent", state.step, turns=turns.ledger.turns, length=state.clock.length)
+
+
 def _step(game: Game, feed: Feed, sitting: _Sitting, state: State) -> Step:
     """Build the steps of the game from the state of the run."""
     settings = sitting.settings
@@ -231,8 +262,10 @@ def _step(game: Game, feed: Feed, sitting: _Sitting, state: State) -> Step:
     def tell(kind: str, **content: Any) -> None:
         sitting.journal.event(kind, state.step, **content)
 
-    runner = runner_for(sitting.seats, settings, sitting.world, tell)
-    return Step(game, feed, sitting.seats, sitting.average, runner, settings)
+    _keep_to_price(sitting, state)
+    seats, turns = sitting.seats, sitting.turns
+    runner = AtOnce(seats[0].random.device) if turns else runner_for(seats, settings, sitting.world, tell)
+    return Step(game, feed, seats, sitting.average, runner, settings, turns)
 
 
 def runner_for(seats: Sequence[Seat], settings: FitSettings, world: World, tell: Callable[..., None]) -> Runner:
@@ -285,6 +318,7 @@ def _rewind(sitting: _Sitting, state: State, decision: Decision) -> State:
         back = _one_before(sitting, state) if decision is Decision.REWIND else _before_trouble(sitting, state)
         if sitting.guard:
             sitting.guard.back_to(back.step)
+    _keep_to_price(sitting, back)
     return share_checkpoint(sitting.world, back, sitting.seats, sitting.average, sitting.best)
 
 

@@ -27,6 +27,7 @@ from ganforge.core.world import ALONE, World
 from ganforge.engine.allreduce import Averaging
 from ganforge.engine.ema import MovingAverage
 from ganforge.engine.optimiser import build_optimiser
+from ganforge.engine.private import PrivateTurns
 from ganforge.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -307,11 +308,12 @@ class Step:
         average: MovingAverage,
         runner: Runner,
         settings: FitSettings,
+        private: PrivateTurns | None = None,
     ) -> None:
-        """Raises: RecipeError if processes cannot share a batch, or a process's part cannot be cut into pieces."""
+        """Args: private the private player's turns. Raises: RecipeError if a batch cannot be shared or cut."""
         self._game, self._feed, self._seats, self._average = game, feed, seats, average
         self._runner, self._world = runner, seats[0].random.world
-        self._settings, self._rows = settings, self._world.share_of(settings.batch_size)
+        self._settings, self._rows, self._private = settings, self._world.share_of(settings.batch_size), private
         if self._rows % (pieces := settings.pieces):
             raise RecipeError(
                 f"A batch of {self._rows} cannot be cut into {pieces} equal pieces.",
@@ -340,7 +342,9 @@ class Step:
             rates.append(learning_rate(seat, progress, state.levers, self._game.product))
             self._choosing.begin(seed_for(seed, f"{seat.player.name}/batch", 0, step, attempt))
             indices = self._choosing.examples(self._examples, batch_size)
-            if self._resident:
+            if self._private:
+                batches.append(self._private.begin(seat))
+            elif self._resident:
                 places.append(indices.to(self._places))
             else:
                 with pace.batch(), SPANS["data"]:
@@ -381,6 +385,9 @@ class Step:
             turn = Turn(seen, seat.random, standing)
             precision, pieces = self._settings.precision, self._settings.pieces
             told.append(find_gradients(seat, self._seats, turn, precision, pieces))
+            for _ in self._private.add_to(seat) if self._private else ():  # its turns but the last
+                begin_step(seat, rate, self._world).finish()
+                find_gradients(seat, self._seats, turn, precision, pieces)
             steps[place] = begin_step(seat, rate, self._world)
             if self._game.order == "alternating":
                 steps[place].finish_before_use_of(seat.player.network)

@@ -10,6 +10,7 @@ from ganforge.objectives.losses import (
     Minimax,
     Nonsaturating,
     Wasserstein,
+    parted,
     softened_error,
     squared_error,
     squared_slope,
@@ -24,4 +25,4 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "wasserstein": Wasserstein,
 }
 
-__all__ = ["OBJECTIVES", "softened_error", "squared_error", "squared_slope"]
+__all__ = ["OBJECTIVES", "parted", "softened_error", "squared_error", "squared_slope"]

@@ -8,7 +8,6 @@ of a ganforge network couples the examples of a batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,6 +18,7 @@ from torch import Tensor
 from ganforge.contracts import BoundDiscriminator, Dial, Loss, Objective, is_on
 from ganforge.core.device import SPANS, widened
 from ganforge.core.seeds import Draws
+from ganforge.errors import RecipeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,30 +56,57 @@ def squared_slope(score: Tensor, x: Tensor) -> Tensor:
         return widened(slope).square().sum(dim=tuple(range(1, slope.dim())))
 
 
-_PerScore = Callable[[Tensor], Tensor]
+class Parted(Objective):
+    """An objective whose discriminator minimises one loss of real scores and one of fake scores; to be subclassed.
+
+    The part of the real scores alone is what a private discriminator needs (engine/private.py).
+    """
+
+    def on_real(self, score: Tensor) -> Tensor:
+        """Return the loss (B,) of the scores (B,) of real examples."""
+        raise NotImplementedError
+
+    def on_fake(self, score: Tensor) -> Tensor:
+        """Return the loss (B,) of the scores (B,) of fake examples."""
+        raise NotImplementedError
+
+    def discriminator_loss(
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
+    ) -> Loss:
+        """Return both parts, and the penalties if gamma > 0 (contracts.Objective)."""
+        score = score_both(discriminator, real, fake, with_slopes=is_on(gamma))
+        terms = {"real": self.on_real(score.real), "fake": self.on_fake(score.fake)}
+        if score.slope_real is not None and score.slope_fake is not None:
+            terms |= {"r1": 0.5 * gamma * score.slope_real, "r2": 0.5 * gamma * score.slope_fake}
+        return Loss(terms, discriminator_notes(score.real, score.fake, score.slope_real, score.slope_fake))
 
 
-def _two_sided(
-    discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, on_real: _PerScore, on_fake: _PerScore
-) -> Loss:
-    """Return a loss with a term of the real and a term of the fake score, and the penalties if gamma > 0."""
-    score = score_both(discriminator, real, fake, with_slopes=is_on(gamma))
-    terms = {"real": on_real(score.real), "fake": on_fake(score.fake)}
-    if score.slope_real is not None and score.slope_fake is not None:
-        terms |= {"r1": 0.5 * gamma * score.slope_real, "r2": 0.5 * gamma * score.slope_fake}
-    return Loss(terms, discriminator_notes(score.real, score.fake, score.slope_real, score.slope_fake))
+def parted(name: str, objective: Objective) -> Parted:
+    """Return an objective that a private discriminator can have. Raises: RecipeError for another one, by its name."""
+    if objective.generator_reads_real:
+        why = "The loss of its generator reads real examples, which no noise would hide."
+    elif objective.couples_examples:
+        why = "The loss of one example depends on others, so that its gradient cannot be clipped alone."
+    elif not isinstance(objective, Parted):
+        why = "Its penalty takes a real and a fake example together."
+    else:
+        return objective
+    raise RecipeError(
+        f"The objective {name!r} cannot be private.", why, "Use nonsaturating, minimax, least_squares or hinge."
+    )
 
 
-class Minimax(Objective):
+class Minimax(Parted):
     """The minimax loss: D maximises mean[log D(x) + log(1 - D(G(z)))], G minimises the same second term.
 
     Source: Goodfellow et al. 2014, equation 1. It saturates: if D rejects every fake, G gets no gradient.
     """
 
-    def discriminator_loss(
-        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
-    ) -> Loss:
-        return _two_sided(discriminator, real, fake, gamma, lambda s: F.softplus(-s), F.softplus)
+    def on_real(self, score: Tensor) -> Tensor:
+        return F.softplus(-score)
+
+    def on_fake(self, score: Tensor) -> Tensor:
+        return F.softplus(score)
 
     def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
         return Loss({"adversarial": -F.softplus(widened(discriminator(fake)))})  # log(1 - sigmoid(s)) = -softplus(s)
@@ -92,27 +119,27 @@ class Nonsaturating(Minimax):
         return Loss({"adversarial": F.softplus(-widened(discriminator(fake)))})
 
 
-class LeastSquares(Objective):
+class LeastSquares(Parted):
     """Squared distance of scores to 1 on real and 0 on fake. Source: Mao et al. 2017, equation 9 (a = 0, b = c = 1)."""
 
-    def discriminator_loss(
-        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
-    ) -> Loss:
-        return _two_sided(
-            discriminator, real, fake, gamma, lambda s: 0.5 * (s - 1).square(), lambda s: 0.5 * s.square()
-        )
+    def on_real(self, score: Tensor) -> Tensor:
+        return 0.5 * (score - 1).square()
+
+    def on_fake(self, score: Tensor) -> Tensor:
+        return 0.5 * score.square()
 
     def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
         return Loss({"adversarial": 0.5 * (widened(discriminator(fake)) - 1).square()})
 
 
-class Hinge(Objective):
+class Hinge(Parted):
     """Hinge loss of scores with a margin of 1. Source: Lim and Ye 2017; Miyato et al. 2018, equations 16 and 17."""
 
-    def discriminator_loss(
-        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
-    ) -> Loss:
-        return _two_sided(discriminator, real, fake, gamma, lambda s: F.relu(1 - s), lambda s: F.relu(1 + s))
+    def on_real(self, score: Tensor) -> Tensor:
+        return F.relu(1 - score)
+
+    def on_fake(self, score: Tensor) -> Tensor:
+        return F.relu(1 + score)
 
     def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
         return Loss({"adversarial": -widened(discriminator(fake))})
