@@ -27,6 +27,8 @@ from ganforge.errors import (
 )
 
 if TYPE_CHECKING:
+    from ganforge.api.audit import audit
+    from ganforge.api.card import card
     from ganforge.api.compare import compare
     from ganforge.api.diagnose import diagnose
     from ganforge.api.lock import lock, new_lock_key, unlock
@@ -56,7 +58,9 @@ __all__ = [
     "WorldError",
     "__version__",
     "apply",
+    "audit",
     "augment",
+    "card",
     "compare",
     "diagnose",
     "evaluate",
@@ -80,6 +84,8 @@ __all__ = [
 
 
 HOMES = {
+    "ganforge.api.audit": ("audit",),
+    "ganforge.api.card": ("card",),
     "ganforge.api.compare": ("compare",),
     "ganforge.api.diagnose": ("diagnose",),
     "ganforge.api.lock": ("lock", "new_lock_key", "unlock"),

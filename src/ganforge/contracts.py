@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # torch costs most of a second; `ganforge --help` must not pa
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from ganforge.core.exposure import Exposure
     from ganforge.core.private import Private
     from ganforge.core.seeds import Draws
     from ganforge.records import Evaluation, Page, Record, Rows
@@ -63,8 +64,7 @@ class Feed(Protocol):
 
     @property
     def resident(self) -> bool:
-        """Return whether all examples are on the training device. `batch` then takes indices on it too, and only
-        gathers and converts: it may become part of a captured step (engine/capture.py)."""
+        """Return whether all examples are on the training device, so that `batch` may be captured with a step."""
 
     def __len__(self) -> int: ...
 
@@ -101,8 +101,8 @@ class Objective(Protocol):
 class Schedule:
     """A number that moves from `start` to `end` while training's progress goes from 0 to 1.
 
-    Progress is examples shown / examples planned, so a schedule survives a change of batch size or of world size.
-    `warmup` is the share, in 0..1, over which the value first rises linearly from 0. All is from `first` to `last`.
+    Progress is examples shown / planned: a schedule survives a change of batch size or of world size. `warmup` is the
+    share, in 0..1, over which the value first rises linearly from 0. All is from `first` to `last`.
     """
 
     start: float
@@ -193,8 +193,7 @@ class Player:
 class Game:
     """Players in turn order. The moving average of the product's network is what a person samples from.
 
-    `alternating`: each player steps in turn, the next one sees the step. `simultaneous`: all gradients first, then all
-    steps. The textbook writes both.
+    `alternating`: each player steps in turn. `simultaneous`: all gradients first, then all steps. Textbooks have both.
     """
 
     players: tuple[Player, ...]
@@ -283,9 +282,9 @@ class Job(Protocol):
         """Return what `Task.join` needs besides the recipe and the examples, by name; empty by default."""
         return {}
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # not abstract: it returns
         """Prepare what training needs before its clock starts, such as the judge of quality; by default nothing."""
-        return  # explicit: an empty body would be an abstract method
+        return
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Write samples to the run folder and return the product's quality; {} where there is nothing to measure."""
@@ -303,15 +302,17 @@ class Job(Protocol):
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
         """Return every measure with floor and reference, a verdict and blocks; write figures to the run."""
 
+    def exposure(self, run: Run, product: nn.Module) -> Exposure:
+        """Return what attacks are given; by default there are none. Raises: InputError. Writes nothing."""
+        raise missing_verb("cannot be audited: its task has no attacks", {"evaluate RUN": "every measure"})
+
 
 # ---- model and kind -------------------------------------------------------------------------------------------------
 
 
 class Model(Protocol):
-    """A trained model, read back without the training data. Its model.json gives its kind and its task.
-
-    What it cannot do, by default every verb, raises an InputError that names another one.
-    """
+    """A trained model, read back without the training data. Its model.json gives its kind and its task. What it cannot
+    do, by default every verb, raises an InputError that names another one."""
 
     steps: ClassVar[Mapping[str, str]] = {}  # what `next_steps` returns, where it is the same for every run
 

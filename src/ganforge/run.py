@@ -9,6 +9,9 @@
       release/          of a private run: what was published of the data, with noise; the rest follows from it
       page.json         the words of the task for the pages about the run                            (records.Page)
       evaluation.json   the last evaluation: every measure beside floor and reference, a verdict, and what to show
+      audit.json        the last audit: what attacks on the run found                                 (api.audit)
+      privacy.json      of a private run: what was released, and at what price                        (privacy)
+      card.md, .json    the model card, for people and for programs                                   (api.card)
       samples/          pictures of what the model makes over time, named by examples shown: 000012800.png
       pictures/         the figures of the evaluation
       checkpoints/      step folders, each with a sha256 manifest; the last two, and one more called
@@ -78,6 +81,9 @@ class Run:
         self.metrics = self.folder / "metrics.jsonl"
         self.events = self.folder / "events.jsonl"
         self.evaluation = self.folder / "evaluation.json"
+        self.audit = self.folder / "audit.json"
+        self.privacy = self.folder / "privacy.json"
+        self.card = self.folder / "card.md"
         self.page = self.folder / "page.json"
         self.privacy = self.folder / "privacy.json"
         self.release = self.folder / "release"

@@ -15,6 +15,7 @@ from rich.console import Console
 from typer.core import TyperCommand, TyperGroup
 
 import ganforge
+from ganforge.cli import audit as auditing
 from ganforge.cli import compare as comparing
 from ganforge.cli import diagnose as diagnosing
 from ganforge.cli import errors as problems
@@ -279,6 +280,22 @@ app.command(
 app.command(
     cls=_Verb,
     epilog=_examples(
+        "ganforge audit runs/people-1  what attacks find of the rows that it was trained on",
+        "ganforge audit runs/people-1 --json --check  for scripts",
+    ),
+)(auditing.audit)
+
+app.command(
+    cls=_Verb,
+    epilog=_examples(
+        "ganforge card runs/people-1  card.md for people and card.json for programs, in the run",
+        "ganforge card runs/people-1 --out README.md  under another name",
+    ),
+)(auditing.card)
+
+app.command(
+    cls=_Verb,
+    epilog=_examples(
         "ganforge lock runs/people-1  asks for a password twice, and leaves runs/people-1.locked alone",
         "ganforge lock --new-key my.key  a key file instead of a password: without it nothing opens",
         "ganforge lock runs/people-1 --key-file my.key --keep  the folder stays beside the locked file",
@@ -331,7 +348,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args: arguments the words after the program's name, by default those typed.
     Returns: the exit code: 0 done, 1 training or storage failed, 2 bad usage or input, 3 the target of --until was not
         reached, 4 `diagnose --check` found something critical, 5 `apply` skipped files, 6 `compare --at-least` found
-        worse, 130 stopped by the person, 143 by a cluster's SIGTERM, 141 the reader of the output has left.
+        worse, 7 `audit --check` found a leak, 130 stopped by the person, 143 by a cluster's SIGTERM, 141 the reader of
+        the output has left.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     traceback = "--traceback" in words

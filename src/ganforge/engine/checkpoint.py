@@ -19,9 +19,9 @@ from pydantic import TypeAdapter
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ganforge.contracts import Levers
+from ganforge.contracts import Levers, Player
 from ganforge.core.files import check_folder, read_json_file, remove_folder, write_folder
-from ganforge.core.model_files import Declared, read_declared, read_tensors, refuse_others
+from ganforge.core.model_files import Declared, parts_of, read_declared, read_tensors, refuse_others
 from ganforge.core.world import World
 from ganforge.engine.best import PREFIX, Best, Standing
 from ganforge.engine.ema import MovingAverage
@@ -239,6 +239,21 @@ def load_checkpoint(path: Path, seats: Sequence[Seat], average: MovingAverage, b
         if account := state.accounts.pop(seat.player.name, None):
             go_on_with(seat, account)
     return state
+
+
+def restore_network(folder: Path, player: Player) -> str:
+    """Put the weights of the newest intact checkpoint into a player's network; return why not, "" if it was done.
+
+    Raises: RunError if they do not fit it.
+    """
+    path, _ = newest_healthy(folder, stopped=True)
+    if path is None:
+        return "No intact checkpoint is left in the run."
+    tensors, prefix = path / "tensors.safetensors", f"{player.name}/network/"
+    expected = {name: Declared.of(tensor) for name, tensor in player.network.state_dict().items()}
+    refuse_others(tensors, parts_of(read_declared(tensors), prefix), expected)
+    player.network.load_state_dict(parts_of(read_tensors(tensors), prefix))
+    return ""
 
 
 @torch.no_grad()

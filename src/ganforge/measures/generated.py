@@ -232,12 +232,12 @@ def _copies(train: _View, real: _View, view: _View, train_count: int | None, nou
     )
 
 
-def small_versions(examples: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Average examples down to at most 16 pixels, as vectors (N, P): a slightly blurred copy stays a copy."""
-    size = prepare(examples[:1], SMALL).numel()
+def small_versions(examples: NDArray[np.uint8], side: int = SMALL) -> NDArray[np.float32]:
+    """Average examples down to at most `side` pixels, as vectors (N, P): a slightly blurred copy stays a copy."""
+    size = prepare(examples[:1], side).numel()
     small = np.empty((len(examples), size), np.float32)
     for start in range(0, len(examples), CHUNK):
-        small[start : start + CHUNK] = prepare(examples[start : start + CHUNK], SMALL).flatten(1).numpy()
+        small[start : start + CHUNK] = prepare(examples[start : start + CHUNK], side).flatten(1).numpy()
     return small
 
 

@@ -40,9 +40,14 @@ def from_standard_error(
 
 def of_share(successes: int, trials: int) -> Estimate:
     """Return a share with Wilson's interval (1927), valid also near 0 and 1 and for few trials. trials >= 1."""
-    p, z2 = successes / trials, Z95**2
+    return wilson(successes / trials, trials, Z95)
+
+
+def wilson(p: float, trials: float, z: float) -> Estimate:
+    """Return a share p with Wilson's interval at the level of z. Args: trials > 0, which may be a fraction."""
+    z2 = z**2
     centre = (p + z2 / (2 * trials)) / (1 + z2 / trials)
-    half = Z95 * math.sqrt(p * (1 - p) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
+    half = z * math.sqrt(p * (1 - p) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
     return Estimate(p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half)))
 
 

@@ -112,6 +112,7 @@ def _share(marks: NDArray[np.bool_], alone: NDArray[np.int64]) -> Estimate:
 
 FAR = 10  # the neighbour whose distance measures local density
 RARE = 0.01  # the share of unseen real examples that may look like copies
+SAME = 1e-5  # distances closer than this share of themselves are equal: the precision of float32
 SUSPICIOUS = 0.05  # the share of samples from which on copying is suspected
 
 
@@ -169,6 +170,37 @@ def copying(spaces: Sequence[Space], train_count: int | None = None, nouns: str 
     return Copying(
         share, floor, z, suspected, _sentence(share, floor, suspected, searched, train_count or searched, nouns)
     )
+
+
+def nearer_share(
+    points: NDArray[np.floating], train: NDArray[np.floating], unseen: NDArray[np.floating]
+) -> tuple[float, float]:
+    """Return the share of points (N, D) nearer to a training example than to an unseen one, and its trials.
+
+    Ties count half. Points with the same nearest real example are not independent: which side that one is on decides
+    for all of them. So there are as many trials as (sum c)^2 / sum c^2, where c counts the points that each real
+    example is nearest to.
+
+    Args: train (M, D) and unseen (M, D), equally many.
+    """
+    (to_train, first), (to_unseen, second) = (
+        (distances[:, 0].astype(np.float64), places[:, 0])
+        for distances, places in (nearest_with_index(points, side, 1) for side in (train, unseen))
+    )
+    tie = np.abs(to_train - to_unseen) <= SAME * (1 + to_train)
+    score = float(((to_train < to_unseen) & ~tie).sum() + tie.sum() / 2)
+    counts = np.bincount(np.where(to_train <= to_unseen, first, len(train) + second)).astype(np.float64)
+    return score / len(points), len(points) ** 2 / float((counts**2).sum())
+
+
+def authentic(points: NDArray[np.floating], train: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Return which points (N, D) are farther from their nearest training example than that is from its own nearest.
+
+    Source: authenticity (Alaa et al. 2022, section 3).
+    """
+    distances, places = nearest_with_index(points, train, 1)
+    own = nearest(train, train, 2)[:, 1]
+    return np.asarray(distances[:, 0] > own[places[:, 0]])
 
 
 def mann_whitney_z(fake_distances: NDArray[np.floating], unseen_distances: NDArray[np.floating]) -> float:

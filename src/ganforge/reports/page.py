@@ -23,6 +23,7 @@ from ganforge.core.format import duration, number, title
 from ganforge.errors import RunError, refused
 from ganforge.events import kind_of, state_of
 from ganforge.records import SEVERITIES, Evaluation, Finding, History, Page, Verdict, read_evaluation, read_page
+from ganforge.reports.audit import audit_blocks
 from ganforge.reports.blocks import longest, sections, standings
 from ganforge.reports.layers import player_flows
 from ganforge.reports.timeline import charts, guard_actions, moments
@@ -65,7 +66,8 @@ def environment() -> jinja2.Environment:
 def _contents(run: Run, findings: Sequence[Finding]) -> dict[str, Any]:
     history, recipe = run.history(), run.read_json(run.recipe)
     page, evaluation = read_page(run.read_json(run.page)), read_evaluation(history.evaluation)
-    shown = sections(run, evaluation.blocks if evaluation else ())
+    blocks = evaluation.blocks if evaluation else ()
+    shown = sections(run, (*blocks, *audit_blocks(run.read_json(run.audit))))
     return {
         "name": run.folder.resolve().name,
         "state": state_of(history.events),

@@ -11,8 +11,10 @@ import numpy as np
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
+from ganforge.core.exposure import MOST_GENERATED, MOST_TARGETS, Exposure
 from ganforge.core.files import write_whole
 from ganforge.core.model_files import write_model_files
+from ganforge.core.seeds import subset
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError
 from ganforge.kinds.points import cloud
@@ -23,6 +25,7 @@ from ganforge.kinds.points.reading import Points, open_points
 from ganforge.kinds.points.verdict import MOST_JUDGED, evaluate_points
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
+from ganforge.planning.exposure import discriminator_scores
 from ganforge.recipe import Recipe, Request, refuse_changed_data
 from ganforge.records import Block, Evaluation, Figure, Page
 from ganforge.run import Run
@@ -131,6 +134,33 @@ class GenerateJob(Job):
             figure = Figure("pictures/cloud.png", "The moving cloud of generated points", "From noise to points.")
             moved = (Block("How the cloud moves", "Each frame is one look at the training.", (figure,), first=True),)
         return evaluate_points(train, held_out, samples, self._the_modes(), self._place, moved)
+
+    def exposure(self, run: Run, product: nn.Module) -> Exposure:
+        """Return scaled points: training and held-out ones, and generated ones."""
+        sides = [
+            subset(len(side), MOST_TARGETS, f"exposure/{name}")
+            for name, side in (("members", self.points.train), ("non-members", self.points.held_out))
+        ]
+        feeds = self.feed, self.points.feed(self.points.held_out, self.recipe.compute.device)
+        white_box, missing = discriminator_scores(run, self.game(), list(zip(feeds, sides, strict=True)))
+        members, non_members, generated = (
+            self._scaled(part).astype(np.float32)
+            for part in (
+                self.points.train[sides[0]],
+                self.points.held_out[sides[1]],
+                self._model(product).draw(MOST_GENERATED, seed=3),
+            )
+        )
+        return Exposure(
+            members=members,
+            non_members=non_members,
+            generated=generated,
+            nouns="points",
+            features="The coordinates, scaled.",
+            trained_on=len(self.points.train),
+            white_box=white_box,
+            missing=missing,
+        )
 
     def _model(self, product: nn.Module) -> PointModel:
         points, latents = self.points, self.recipe.network.need("latent_size")

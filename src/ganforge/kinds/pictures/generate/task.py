@@ -12,8 +12,10 @@ import numpy as np
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
+from ganforge.core.exposure import MOST_GENERATED, MOST_TARGETS, Exposure
 from ganforge.core.labels import Labels
 from ganforge.core.model_files import write_model_files
+from ganforge.core.seeds import subset
 from ganforge.engine.feed import PICTURES, ArrayFeed
 from ganforge.kinds.pictures.game import build_game
 from ganforge.kinds.pictures.generate.model import PictureModel, load_model
@@ -31,10 +33,11 @@ from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.kinds.pictures.reading.values import BY_LOOKING, Reading
 from ganforge.kinds.pictures.write import side_by_side, write_grid
 from ganforge.measures.gaussian import gaussian_reference
-from ganforge.measures.generated import MEANINGS, QUICK
+from ganforge.measures.generated import MEANINGS, QUICK, small_versions
 from ganforge.measures.neighbours import nearest_with_index
 from ganforge.planning.draft import Draft
 from ganforge.planning.evaluator import Evaluator
+from ganforge.planning.exposure import discriminator_scores
 from ganforge.recipe import Data, Recipe, Request, refuse_changed_data
 from ganforge.records import Evaluation, Page
 from ganforge.run import Run
@@ -44,6 +47,7 @@ JUDGED, LOOKED_AT = 5000, 2000  # samples in an evaluation; held-out pictures in
 PAIRS = 32  # samples shown beside their nearest training picture
 TRAIN_SUBSET = 10_000  # training pictures for the judge, and for comparison with samples
 TRAIN_SUBSET_BYTES = 2**29  # at most
+EXPOSED_SIDE, EXPOSED_BYTES = 32, 2**29  # pixels, and bytes of generated pictures, that attacks are given
 
 
 class Generate(Task):
@@ -169,6 +173,30 @@ class GenerateJob(Job):
         _, nearest = nearest_with_index(judge.features(samples[:PAIRS]), judge.features(seen), k=1)
         write_grid(run.figure("nearest"), side_by_side(samples[:PAIRS], seen[nearest[:, 0]]), columns=8)
         return evaluation
+
+    def exposure(self, run: Run, product: nn.Module) -> Exposure:
+        """Return pictures as pixels: training and held-out ones, and generated ones with the labels' shares."""
+        model, pixels = self._model(product), math.prod(self.recipe.data.shape)
+        sides = [
+            (feed, subset(len(feed), MOST_TARGETS, f"exposure/{name}"))
+            for name, feed in (("members", self.pictures.train), ("non-members", self.pictures.held_out))
+        ]
+        count = min(MOST_GENERATED, max(1_000, EXPOSED_BYTES // pixels))
+        made = model.draw_pictures(count, labels=model.draw_labels(count, seed=3), seed=3)
+        members, non_members, generated = (
+            small_versions(part, EXPOSED_SIDE) for part in (*(feed.examples(chosen) for feed, chosen in sides), made)
+        )
+        white_box, missing = discriminator_scores(run, self.game(), sides)
+        return Exposure(
+            members=members,
+            non_members=non_members,
+            generated=generated,
+            nouns="pictures",
+            features=f"Pixels, of pictures averaged down to at most {EXPOSED_SIDE} a side.",
+            trained_on=len(self.pictures.train),
+            white_box=white_box,
+            missing=missing,
+        )
 
     def _model(self, product: nn.Module) -> PictureModel:
         return PictureModel(

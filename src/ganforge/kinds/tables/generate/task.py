@@ -9,11 +9,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import torch
 from safetensors.numpy import load, save
-from torch import nn
+from torch import Tensor, nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
+from ganforge.core.exposure import MOST_GENERATED, MOST_TARGETS, Exposure
 from ganforge.core.files import write_whole
+from ganforge.core.seeds import subset
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, RecipeError, did_you_mean
 from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
@@ -23,13 +26,14 @@ from ganforge.kinds.tables.figures.columns import draw_columns, learned_names
 from ganforge.kinds.tables.figures.evaluation import write_figures
 from ganforge.kinds.tables.generate.apart import pairs_apart, share_apart
 from ganforge.kinds.tables.generate.game import build_row_game, code_shares, match_shares, train_referee
-from ganforge.kinds.tables.generate.likelihood import held_out_likelihood, trust_as_measured
+from ganforge.kinds.tables.generate.likelihood import held_out_likelihood, likelihood_of, trust_as_measured
 from ganforge.kinds.tables.generate.model import RowModel, load_rows
 from ganforge.kinds.tables.linked.source import holds_several
 from ganforge.kinds.tables.linked.task import LinkedJob, join_tables, plan_tables, reopen_tables
 from ganforge.kinds.tables.low_rank import UNIT_AFTER_UNIT, LowRankGenerator
 from ganforge.kinds.tables.measures.blocks import first_rows_block, first_rows_of
 from ganforge.kinds.tables.measures.evaluate import TABLE_MEANINGS, TABLE_QUICK, evaluate_table
+from ganforge.kinds.tables.measures.exposure import expose_rows
 from ganforge.kinds.tables.measures.kept_back import with_kept_back
 from ganforge.kinds.tables.measures.places import with_places
 from ganforge.kinds.tables.measures.similarity import quick_table_quality
@@ -42,6 +46,7 @@ from ganforge.kinds.tables.rules.rules import joint_of
 from ganforge.kinds.tables.table import InspectedTable, Table, inspect_table, open_table
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
+from ganforge.planning.exposure import discriminator_scores, score_chosen
 from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Page
 from ganforge.run import Run
@@ -267,6 +272,31 @@ class RowsJob(Job):
         """Evaluate the model, as the task does, and say what it keeps back of the rows."""
         found = self.task.evaluate(self, run, product)
         return with_kept_back(found, self.table.protection, self.recipe.section(RowSettings).rare or 0)
+
+    def exposure(self, run: Run, product: nn.Module) -> Exposure:
+        """Return rows as points and as cells: training and held-out ones, and generated ones."""
+        white_box, missing = self._white_box(run, product)
+        made = self.model(product).draw(MOST_GENERATED, seed=3)
+        return expose_rows(self.table, made, white_box=white_box, missing=missing)
+
+    def _white_box(self, run: Run, product: nn.Module) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+        """Return the scores of the run's own networks: the likelihood, or the discriminator's."""
+        feeds = ("members", self.table.train), ("non-members", self.table.held_out)
+        sides = [(feed, subset(len(feed), MOST_TARGETS, f"exposure/{name}")) for name, feed in feeds]
+        layout = RowLayout(self.table.codec.sizes, self.recipe.compute.device)
+        generator = product.generator if isinstance(product, RowProduct) else product
+        if isinstance(generator, AutoregressiveGenerator):
+            first, second = (
+                score_chosen(side, lambda batch: likelihood_of(generator, layout, batch["x"])) for side in sides
+            )
+            return {"likelihood": (first, second)}, {}
+
+        def score(network: nn.Module, batch: Batch) -> Tensor:
+            codes = batch["x"]
+            told: Tensor = network(layout.one_hot(codes), torch.zeros_like(codes).float())
+            return told
+
+        return discriminator_scores(run, self.game(), sides, score)
 
     def model(self, product: nn.Module) -> RowModel:
         """Return the product as a model of rows."""

@@ -14,13 +14,12 @@ from ganforge.core.format import percent
 from ganforge.kinds.tables.columns import Column, learned
 from ganforge.kinds.tables.measures.similarity import by_frequency, ranks
 from ganforge.kinds.tables.reading.arrays import joined, row_count, take
+from ganforge.measures import neighbours
 from ganforge.measures.intervals import Estimate, of_share
-from ganforge.measures.neighbours import nearest_with_index
 
 MOST_NEAR = 5_000  # rows on each side whose nearest rows are searched
 MOST_ONE_HOT = 50  # texts of a column that are distinguished; the rarer ones count as one
 NEARER, MORE_COPIES = 0.53, 0.02  # from which on nearness, or copies beyond those among unseen rows, are reported
-SAME = 1e-5  # squared distances closer than this share of themselves are equal: the precision of float32
 
 Floats = NDArray[np.float64]
 
@@ -81,21 +80,11 @@ def copies(train: Plain, held_out: Plain, samples: Plain, columns: Sequence[Colu
 def nearer_share(train: Plain, held_out: Plain, rows: Plain, columns: Sequence[Column]) -> Estimate:
     """Return the share of `rows` nearer to a training row, ties counting half, with Wilson's interval.
 
-    Rows with the same nearest real row are not independent: which side that one is on decides for all of them. So the
-    interval is that of (sum c)^2 / sum c^2 trials, where c counts the rows that each real row is nearest to.
-
     Numbers are standardised, a different text or a missing value instead of one counts as a distance of one.
     """
-    points, *sides = _points((rows, train, held_out), joined([train, held_out]), columns)
-    (to_train, first), (to_unseen, second) = (
-        (distances[:, 0].astype(np.float64), places[:, 0])
-        for distances, places in (nearest_with_index(points, side, 1) for side in sides)
-    )
-    tie = np.abs(to_train - to_unseen) <= SAME * (1 + to_train)
-    score = float(((to_train < to_unseen) & ~tie).sum() + tie.sum() / 2)
-    counts = np.bincount(np.where(to_train <= to_unseen, first, row_count(train) + second)).astype(np.float64)
-    trials = max(1, round(len(points) ** 2 / float((counts**2).sum())))
-    share = score / len(points)
+    points, *sides = row_points((rows, train, held_out), joined([train, held_out]), columns)
+    share, independent = neighbours.nearer_share(points, *sides)
+    trials = max(1, round(independent))
     rounded = of_share(round(share * trials), trials)
     return Estimate(share, min(rounded.low, share), max(rounded.high, share))
 
@@ -107,7 +96,7 @@ def row_hashes(table: Plain, columns: Sequence[Column]) -> NDArray[np.uint64]:
     return hashes
 
 
-def _points(tables: Sequence[Plain], real: Plain, columns: Sequence[Column]) -> list[NDArray[np.float32]]:
+def row_points(tables: Sequence[Plain], real: Plain, columns: Sequence[Column]) -> list[NDArray[np.float32]]:
     """Return each table as points (N, D). Args: real rows of both real sides: scaled by one, points would favour it."""
     parts: list[list[Floats]] = [[] for _ in tables]
     for column in learned(columns):
