@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from ganforge.kinds.interactions.scorers import Floats, Rows, Scorer
-from ganforge.measures.ranking import hide, top_items
+from ganforge.measures.ranking import blocks, hide, top_items
 
 CANDIDATES = 200  # best items of a user among which prices choose
 SHOWN = 10  # places of the lists that prices are made for
@@ -86,11 +86,15 @@ def spreads_of(values: Floats) -> Floats:
 
 def candidates_of(shelf: Shelf, history: csr_matrix) -> tuple[Rows, Floats]:
     """Return the best items of users and their scores in spreads, each (U, C); of empty places -inf."""
-    scores = shelf.scores(history)
-    candidates = top_items(scores, min(CANDIDATES, scores.shape[1])).astype(np.int64)
-    values = np.take_along_axis(scores, candidates, 1)
-    values[candidates < 0] = -np.inf
-    return candidates, values / spreads_of(values)
+    users, items = history.shape
+    best, values = [], []
+    for rows in blocks(np.arange(users), items):  # a matrix of all users and items is large
+        scores = shelf.scores(history[rows])
+        best.append(top_items(scores, min(CANDIDATES, items)).astype(np.int64))
+        values.append(np.take_along_axis(scores, best[-1], 1))
+    candidates, found = np.concatenate(best), np.concatenate(values)
+    found[candidates < 0] = -np.inf
+    return candidates, found / spreads_of(found)
 
 
 def prices_for(candidates: Rows, values: Floats, met: Floats, exposure: float) -> Floats:
