@@ -5,6 +5,7 @@
       passport.json     what the data is: counts, sizes, labels, what was skipped and why             (data)
       metrics.jsonl     one record per line, appended while training                                  (engine)
       events.jsonl      what happened: started, resumed, refitted, plateau, rewound, guarded, ...    (engine, api)
+      privacy_steps.jsonl  private turns, each counted before it is taken                            (engine)
       page.json         the words of the task for the pages about the run                            (records.Page)
       evaluation.json   the last evaluation: every measure beside floor and reference, a verdict, and what to show
       samples/          pictures of what the model makes over time, named by examples shown: 000012800.png
