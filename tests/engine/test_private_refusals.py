@@ -17,8 +17,9 @@ from ganforge.core.world import ALONE, World
 from ganforge.engine.control import Adaptation
 from ganforge.engine.fit import fit
 from ganforge.engine.guard import Guard
-from ganforge.engine.private_refusals import refuse_unsafe
+from ganforge.engine.private_refusals import refuse_coupling, refuse_unsafe
 from ganforge.errors import RecipeError
+from ganforge.networks.mlp import MlpPair
 from ganforge.objectives import OBJECTIVES, parted
 
 FEED = TableFeed(x=points())
@@ -122,7 +123,7 @@ def test_two_private_players_and_simultaneous_steps_are_refused() -> None:
 @pytest.mark.parametrize(
     ("between", "words"),
     [
-        (nn.BatchNorm1d(8), "between of a private player is a BatchNorm1d"),
+        (nn.BatchNorm1d(8), "'between' of a private player is a BatchNorm1d"),
         (nn.BatchNorm1d(8, track_running_stats=False), "BatchNorm1d"),
         (nn.InstanceNorm1d(8, track_running_stats=True), "InstanceNorm1d"),
         (MinibatchDeviation(), "beside others"),
@@ -138,6 +139,13 @@ def test_networks_that_tie_examples_together_are_refused(between: nn.Module, wor
 @pytest.mark.parametrize("between", [nn.LayerNorm(8), nn.GroupNorm(2, 8), nn.Identity()])
 def test_networks_that_see_one_example_at_a_time_are_not(between: nn.Module) -> None:
     fit(private_game(Judge(between)), FEED, settings(2))
+
+
+def test_examples_with_labels_are_checked_too() -> None:
+    judge = MlpPair(shape=(2,), labels=3, width=8, depth=1).discriminator()
+    feed, game = TableFeed(x=points(), label=torch.arange(200) % 3), private_game()
+    rule = Private(lambda batch: Loss({"real": judge(batch["x"], batch["label"])}), **RULE)
+    refuse_coupling(replace(game.players[0], network=judge), rule, feed)
 
 
 @pytest.mark.parametrize(

@@ -87,3 +87,20 @@ def test_a_poisson_sample_takes_each_record_by_itself():
         sizes.append(len(taken))
     assert np.var(sizes) == pytest.approx(90, rel=5 * math.sqrt(2 / 2000))  # of fixed batches it would be 0
     assert np.var(counts) == pytest.approx(2000 * 0.09, rel=5 * math.sqrt(2 / 1000))  # of shuffled ones too
+
+
+@pytest.mark.parametrize(
+    ("rate", "multiplier", "steps", "epsilon"),
+    [
+        (128 / 60_000, 1.0, 450_000, 9.9696),
+        (128 / 60_000, 5.0, 325_000, 0.9941),
+        (0.01, 1.1, 1000, 1.7118),
+        (0.0256, 1.19, 5000, 9.9254),
+        (0.1, 2.5, 400, 3.9884),
+        (0.0256, 0.8, 1000, 9.2958),
+    ],
+)
+def test_sampled_steps_cost_what_opacus_says_within_2_percent_and_never_less(rate, multiplier, steps, epsilon):
+    """Values of opacus 1.6.0, accountants.analysis.rdp, at its default orders, which fractions are among."""
+    ours = epsilon_of([Release("steps", "gaussian", multiplier, rate, steps)], DELTA)
+    assert epsilon - 1e-3 <= ours <= 1.02 * epsilon

@@ -96,7 +96,7 @@ def refuse_layers(network: nn.Module) -> None:
         tracks = isinstance(module, nn.modules.instancenorm._InstanceNorm) and module.track_running_stats
         if isinstance(module, nn.modules.batchnorm._BatchNorm) or tracks:
             raise RecipeError(
-                f"The layer {name or 'network'!r} of a private player is a {type(module).__name__}.",
+                f"The layer {(name or 'network')!r} of a private player is a {type(module).__name__}.",
                 f"It computes with statistics of several examples. {ALONE_ONLY}",
                 "Use a network without it; GroupNorm and LayerNorm see one example at a time.",
             )
@@ -110,8 +110,8 @@ def refuse_coupling(player: Player, rule: Private, feed: Feed) -> None:
     """
     network, one = player.network, feed.batch(torch.zeros(1, dtype=torch.int64))
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    made = _made_up(one, 1.0)
-    mates = {name: torch.cat([value[:1], FAR * value[1:]]) for name, value in made.items()}
+    made = _made_up(one)
+    mates = {name: _with_far_mates(value) for name, value in made.items()}
     alone = _losses(rule, {name: value[:1] for name, value in made.items()})
     for beside in (made, mates, {name: value.roll(1, 0) for name, value in mates.items()}):
         place = 1 if beside is not made and beside is not mates else 0
@@ -142,12 +142,16 @@ def _losses(rule: Private, batch: Batch) -> Tensor:
     return torch.stack([term.float() for term in rule.loss(batch).terms.values()]).sum(0).flatten()
 
 
-def _made_up(one: Batch, size: float) -> dict[str, Tensor]:
+def _made_up(one: Batch) -> dict[str, Tensor]:
     """Return MATES examples of the form of a batch (1, ...): random numbers, and the first of each category."""
     random = generator_for(0, "private/check")
     found = {}
     for name, value in one.items():
         shape = (MATES, *value.shape[1:])
-        drawn = size * torch.randn(shape, generator=random) if value.is_floating_point() else torch.zeros(shape)
+        drawn = torch.randn(shape, generator=random) if value.is_floating_point() else torch.zeros(shape)
         found[name] = drawn.to(value.dtype).to(value.device)
     return found
+
+
+def _with_far_mates(value: Tensor) -> Tensor:
+    return torch.cat([value[:1], FAR * value[1:]]) if value.is_floating_point() else value
