@@ -8,7 +8,7 @@
       page.json         the words of the task for the pages about the run                            (records.Page)
       evaluation.json   the last evaluation: every measure beside floor and reference, a verdict, and what to show
       audit.json        the last audit: what attacks on the run found                                 (api.audit)
-      privacy.json      of a private run: what was released, and at what price                        (privacy)
+      privacy.json      of a private run: every release, what it costs, what stands outside the guarantee (privacy)
       card.md, .json    the model card, for people and for programs                                   (api.card)
       samples/          pictures of what the model makes over time, named by examples shown: 000012800.png
       pictures/         the figures of the evaluation
