@@ -85,7 +85,6 @@ class Run:
         self.privacy = self.folder / "privacy.json"
         self.card = self.folder / "card.md"
         self.page = self.folder / "page.json"
-        self.privacy = self.folder / "privacy.json"
         self.release = self.folder / "release"
         self.samples = self.folder / "samples"
         self.checkpoints = self.folder / "checkpoints"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from ganforge import __version__
 from ganforge.api.stored_run import Teller, on_this_machine, recipe_of, reopened
@@ -24,7 +24,7 @@ def audit(run: str | Path, *, engine: bool = False, seed: int = 0) -> dict[str, 
     Args: engine tests the private training engine too; seed of what attackers choose by chance.
     Returns: the content of RUN/audit.json: outcome ("leak", "none found" or "unclear"), verdict {headline, sentences},
         attacks [{name, title, how, needs, auc, true_positive_rate, false_positive_rate, success, members, non_members,
-        chance, leaks}], control, copies, missing.
+        chance, leaks}], control, copies, missing, engine [{name, measured, bar, passed, words}].
     Raises: RunError if the run is not finished, or is in use; DataError if its data is missing or has changed;
         InputError for a task that has no attacks.
     """
@@ -36,14 +36,13 @@ def audit(run: str | Path, *, engine: bool = False, seed: int = 0) -> dict[str, 
             f"Go on with: ganforge resume {run}",
         )
     refuse_in_use(folder)
-    if engine:
-        _refuse_engine()
+    tested = engine_findings() if engine else []
     recipe = on_this_machine(recipe_of(folder))
     use(recipe.compute)
     job = reopened(folder, recipe, Teller(()))
     with library_threads(recipe.compute):
         found = attack(job.exposure(folder, job.read_product(folder.model)), seed)
-    content = {"ganforge": __version__, "seed": seed, **found.content()}
+    content = {"ganforge": __version__, "seed": seed, **found.content(), "engine": tested}
     if folder.privacy.is_file():
         content["verdict"] = _with_sentence(content["verdict"], OUTSIDE)
     folder.write_json(folder.audit, content)
@@ -54,9 +53,10 @@ def _with_sentence(verdict: Mapping[str, Any], sentence: str) -> dict[str, Any]:
     return {**verdict, "sentences": [*verdict["sentences"], sentence]}
 
 
-def _refuse_engine() -> NoReturn:
+def engine_findings() -> list[dict[str, Any]]:
+    """Return what tests of the engine of private training found: name, measured, bar, passed and words of each."""
     raise InputError(
-        "The engine of this run cannot be tested.",
-        "It was not trained privately, and an engine without noise promises nothing.",
+        "The engine of private training cannot be tested.",
+        "This version of ganforge does not have it.",
         "Leave out --engine.",
     )

@@ -22,7 +22,7 @@ from ganforge.measures.neighbours import rows_at_once
 Floats = NDArray[np.float64]
 
 TARGETS = 1_000  # on each side
-PREDICATES = 4_000  # that are tried
+PREDICATES = 2_000  # that are tried
 MOST_COLUMNS = 4  # of a predicate
 SPLITS = 4  # of the columns into two halves
 NEAR = 0.05  # of a column's standard deviation: a number that is guessed so well is guessed right
@@ -36,7 +36,7 @@ def singled_out(
     A predicate joins conditions on one to four columns with the values of a generated row: a text is equal, a number is
     at least or at most as large, whichever is rarer. Those that single out one generated row are tried on the sides.
 
-    Args: sides (T, C) equally many rows: how many there are decides how often one is alone.
+    Args: sides (T, C) and generated (T, C) equally many rows: how many there are decides how often one is alone.
     """
     found = [np.zeros(len(side)) for side in sides]
     middle = [float(np.nanmedian(column)) if not np.isnan(column).all() else 0.0 for column in generated.T]

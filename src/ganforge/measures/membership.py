@@ -184,7 +184,8 @@ def reduced(most: int, generated: Points, *others: Points) -> list[Points]:
     size = min(most, generated.shape[1], len(generated) - 1)
     if size >= generated.shape[1]:
         return [generated, *others]
-    fitted = PCA(size, svd_solver="randomized", random_state=0).fit(generated)
+    with np.errstate(all="ignore"):  # of a collapsed model it would divide by a variance of 0
+        fitted = PCA(size, svd_solver="randomized", random_state=0).fit(generated)
     return [fitted.transform(each) for each in (generated, *others)]
 
 

@@ -201,7 +201,8 @@ def _scores(given: Exposure, random: np.random.Generator) -> Iterator[tuple[str,
 def _on_columns(cells: Cells, random: np.random.Generator) -> Iterator[tuple[str, tuple[Scores, Scores]]]:
     numeric, made = cells.numeric, cells.generated
     alike = min(len(cells.members), len(cells.non_members))
-    first, second = disclosure.singled_out([cells.members[:alike], cells.non_members[:alike]], made, numeric, random)
+    within = cells.members[:alike], cells.non_members[:alike]
+    first, second = disclosure.singled_out(within, made[:alike], numeric, random)
     yield "singling_out", (first, second)
     if len(numeric) < 2:
         return

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ganforge.core.format import percent
+from ganforge.core.format import number, percent
 from ganforge.records import Block, Prose, Rows
 
 TITLE = "What attacks find"
@@ -57,7 +57,23 @@ def audit_blocks(content: Mapping[str, Any]) -> tuple[Block, ...]:
         heads = ("attack", "of training rows", "of unseen rows")
         contents.append(Rows(heads, columns, "How often it succeeds; only the difference tells of training.", (1, 2)))
     contents.append(Prose((*told, *missing)))
+    if tested := content.get("engine"):
+        contents.append(_engine(tested))
     return (Block(TITLE, str(verdict["headline"]), tuple(contents)),)
+
+
+def _engine(tested: Sequence[Mapping[str, Any]]) -> Rows:
+    rows = tuple(
+        (
+            str(one["name"]),
+            number(one["measured"]),
+            number(one["bar"]),
+            "yes" if one["passed"] else "NO",
+            str(one["words"]),
+        )
+        for one in tested
+    )
+    return Rows(("test of the engine", "measured", "bar", "held", "what it is"), rows, numeric=(1, 2))
 
 
 def _caption(content: Mapping[str, Any]) -> str:

@@ -170,6 +170,8 @@ def _privacy(ledger: Values | None) -> Iterator[str]:
         yield "The model was not trained privately: there is no guarantee for anybody in the data."
         return
     yield from _facts(_plain(ledger))
+    public = ledger.get("public")
+    yield from (f"- {escaped(sentence)}" for sentence in (public if isinstance(public, list) else ()))
     yield ""
     yield "The whole ledger is in the run's `privacy.json`."
 
