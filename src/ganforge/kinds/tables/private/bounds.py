@@ -1,7 +1,7 @@
 """Bounds that are bought: types, ranges and categories of columns from noisy counts on a public grid.
 
-Ranges: each cell of a column is of one sort: missing, a whole number or a decimal between two powers of two, a date in a
-decade, or another text. The column's type is what most rows have, its range the sorts with clearly more rows than noise.
+Ranges: each value is of one sort: missing, a whole number or a decimal between two powers of two, a date in a decade,
+or another text. The column's type is what most rows have, its range the sorts with clearly more rows than noise.
 Categories: the values that come more often than a threshold, counted with noise. A value that a single row has passes
 with a chance of at most `delta`, over all columns of the row: that chance is taken off the delta of the run
 (Korolova et al. 2009; with Gaussian noise).

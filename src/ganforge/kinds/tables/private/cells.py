@@ -1,7 +1,7 @@
 """The public cells of a column: values to cells, and cells to values. Nothing here depends on the data.
 
 A category has a cell for each value. A number has a cell for each whole number of a short range; else FINE cells of the
-same width and, around 0, cells that double in width: where most values are small, as of an income, these tell them apart.
+same width and, around 0, cells that double in width: they tell apart what is small, such as most incomes.
 The last cell of a column that may be empty is that of missing values, of unknown categories and of unreadable numbers.
 """
 

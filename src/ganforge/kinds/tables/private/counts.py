@@ -1,4 +1,4 @@
-"""Noisy counts, and what makes tables of them fit each other. Everything but `counted` works on released numbers alone."""
+"""Noisy counts, and what makes tables of them fit each other. All but `counted` works on what was released."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def without_interaction(pair: Numbers, left: Numbers, right: Numbers) -> Numbers
 
     It is the log-linear model without an interaction of three: how A and B go together is the same in each class.
     """
-    table = left[:, :, None] * right[:, None, :] / np.maximum(left.sum(1), TINY)[:, None, None] + TINY**2
+    table: Numbers = left[:, :, None] * right[:, None, :] / np.maximum(left.sum(1), TINY)[:, None, None] + TINY**2
     for _ in range(ROUNDS):
         table = table * _factor(pair, table.sum(0))[None]
         table = table * _factor(left, table.sum(2))[:, :, None]

@@ -44,7 +44,10 @@ NEXT_STEPS = {
 
 
 class PrivateRows(nn.Module):
-    """The numbers of a tree, as buffers."""
+    """The numbers of a tree, as buffers, with the columns and edges that they belong to."""
+
+    columns: tuple[PublicColumn, ...] = ()
+    edges: tuple[tuple[int, int], ...] = ()  # between columns without the target, by place
 
     def __init__(self, sizes: Mapping[str, Sequence[int]]) -> None:
         """Args: sizes of each buffer, by name."""

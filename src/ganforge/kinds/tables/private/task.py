@@ -1,4 +1,4 @@
-"""The task `private` of tables: noisy counts are released once, and a tree of them is the model. No network is trained."""
+"""The task `private` of tables: noisy counts are released once, and a tree of them is the model. Nothing is trained."""
 
 from __future__ import annotations
 

@@ -174,8 +174,7 @@ def release_triples(
 ) -> dict[str, Numbers]:
     """Release the counts of each chosen pair with the class, (C, A, B); without such a pair, `release_pairs` again."""
     if not edges:
-        again = Layout(layout.rows, layout.sizes, layout.ordered, layout.classes, layout.multiplier)
-        tables = {str(i): counted([label, code], [again.classes, again.sizes[i]]) for i, code in enumerate(codes)}
+        tables = {str(i): counted([label, code], [layout.classes, layout.sizes[i]]) for i, code in enumerate(codes)}
         return {
             name: table + noise.gaussian(table.shape, layout.of_triples(len(codes))) for name, table in tables.items()
         }
@@ -263,7 +262,7 @@ def _both(
     """Return the counts of a column's groups (C, G) from its own counts and from those of three columns."""
     cells = np.bincount(margins.groups[column])
     values: list[Numbers] = [grouped(table, margins.groups[column])]
-    variances: list[Numbers | float] = [cells * deviation**2]
+    variances: list[Numbers | float] = [np.asarray(cells * deviation**2, np.float64)]
     for k, edge in enumerate(edges):
         if column in edge:
             summed = triples[str(k)].sum(2 - edge.index(column))
@@ -309,4 +308,4 @@ def _chosen(chances: Numbers, random: np.random.Generator) -> Codes:
     """Draw a place of each row of chances (N, K), which need not add up to 1."""
     rising = np.cumsum(chances, axis=1)
     aim = random.random(len(chances)) * rising[:, -1]
-    return np.minimum((rising <= aim[:, None]).sum(1), chances.shape[1] - 1)
+    return np.asarray(np.minimum((rising <= aim[:, None]).sum(1), chances.shape[1] - 1))
