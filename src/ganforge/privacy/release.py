@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from ganforge.contracts import Feed, Game, Job, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.noise import PrivateNoise
-from ganforge.errors import RunError
+from ganforge.errors import DataError, RunError
 from ganforge.privacy.ledger import Ledger, open_ledger
+from ganforge.privacy.settings import UNTRAINED
 from ganforge.run import Run
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class ReleaseJob(Job):
 
     @property
     def feed(self) -> Feed:
-        raise RuntimeError("a release shows no examples to a network")
+        raise DataError("A private run shows its data to nobody.", UNTRAINED, "Use what was released.")
 
     def game(self) -> Game:
         raise RuntimeError("a release is not a game")

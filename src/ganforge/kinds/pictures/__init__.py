@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ganforge.contracts import Claim, Kind, Option
 from ganforge.core.conversion import first_within
 from ganforge.errors import DataError, RecipeError
+from ganforge.privacy.options import DELTA, PRIVATE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -136,6 +137,7 @@ KIND = Kind(
         "generate": "ganforge.kinds.pictures.generate.task:Generate",
         "translate": "ganforge.kinds.pictures.translate.task:Translate",
         "enhance": "ganforge.kinds.pictures.enhance.task:Enhance",
+        "private": "ganforge.kinds.pictures.private.task:PrivatePictures",
     },
     recognises=recognises,
     keep=keep,
@@ -143,6 +145,7 @@ KIND = Kind(
         "generate": "ganforge.kinds.pictures.generate.model:load_model",
         "translate": "ganforge.kinds.pictures.image_to_image:load_map",
         "enhance": "ganforge.kinds.pictures.image_to_image:load_map",
+        "private": "ganforge.kinds.pictures.private.model:load_mixture",
     },
     applies_to="a picture or a folder of pictures, of any size",
     writes={
@@ -158,6 +161,8 @@ KIND = Kind(
             "Values of black and white in data of more than 8 bits; else the whole set says.", "0..4095",
             check=range_of_values,
         ),
+        PRIVATE,
+        DELTA,
         Option("label", ("sample",), object, "L", "Only this label, by its name.", "cat", check=str),
         Option("truncation", ("sample",), float, "T", "Below 1 more typical, less varied pictures.", "0.7"),
         Option(

@@ -46,8 +46,10 @@ from ganforge.recipe import (
 )
 
 APPLY = {"apply RUN pictures/ --out made/": "your own pictures, of any size"}
+SAMPLE = {"sample RUN -n 64 --out new.png": "new samples"}
 NEXT_STEPS = {  # by task: contracts.Model.next_steps
-    "generate": {"sample RUN -n 64 --out new.png": "new samples"},
+    "generate": SAMPLE,
+    "private": SAMPLE,
     "translate": APPLY,
     "enhance": {**APPLY, "apply RUN pictures/ --out sharp/ --strength 1": "choose between faithful (0) and sharp (1)"},
 }
