@@ -79,8 +79,9 @@ class Cells:
         if self.column.kind == "number":
             return np.asarray(pd.to_numeric(values, errors="coerce"), np.float64)
         moments = pd.to_datetime(values, errors="coerce", format=self.column.format or "ISO8601", utc=True)
-        seconds = (moments - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy(np.float64)
-        return np.asarray(seconds * 1_000_000 // MICROSECONDS[self.column.resolution or "D"])
+        seconds = moments.dt.tz_convert(None).to_numpy().astype("datetime64[s]").astype(np.int64)
+        counts = seconds // (MICROSECONDS[self.column.resolution or "D"] // 1_000_000)
+        return np.where(moments.isna().to_numpy(), np.nan, counts.astype(np.float64))
 
 
 def cells_of(column: PublicColumn) -> Cells:

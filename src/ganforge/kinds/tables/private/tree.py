@@ -35,7 +35,7 @@ from ganforge.kinds.tables.private.counts import (
 
 PAIRS, CHOICE, TRIPLES = 0.4, 0.1, 0.5  # shares of the budget (docs/log.md)
 FEWEST_GROUPS, MOST_GROUPS = 3, 24
-CLEAR = 6.0  # deviations of noise in the mean cell of three columns, to which cells are merged
+CLEAR = 3.0  # deviations of noise in the mean cell of three columns, to which cells are merged
 HEAVY = 2.0  # deviations of noise in a cell that is not merged
 SIGNIFICANT = 2.0  # deviations of noise that a pair must exceed to be in the forest
 MOST_CLASSES = 12  # cells of a column to predict that are classes as they are
