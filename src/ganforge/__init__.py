@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ganforge.api.compare import compare
     from ganforge.api.diagnose import diagnose
     from ganforge.api.lock import lock, new_lock_key, unlock
+    from ganforge.api.privacy import privacy_of
     from ganforge.api.profile import profile
     from ganforge.api.runs import runs
     from ganforge.api.sample import apply, augment, interpolate, invert, load, sample
@@ -67,6 +68,7 @@ __all__ = [
     "new_lock_key",
     "new_signing_key",
     "plan",
+    "privacy_of",
     "profile",
     "report",
     "resume",
@@ -83,6 +85,7 @@ HOMES = {
     "ganforge.api.compare": ("compare",),
     "ganforge.api.diagnose": ("diagnose",),
     "ganforge.api.lock": ("lock", "new_lock_key", "unlock"),
+    "ganforge.api.privacy": ("privacy_of",),
     "ganforge.api.profile": ("profile",),
     "ganforge.api.runs": ("runs",),
     "ganforge.api.sample": ("apply", "augment", "interpolate", "invert", "load", "sample"),

@@ -253,30 +253,6 @@ def test_opened_again_it_is_the_same_data(made: Made) -> None:
     assert job.passport == json.loads(json.dumps(job.passport))
 
 
-def test_a_release_that_was_stopped_is_never_drawn_again(made: Made, tmp_path: Path) -> None:
-    if not made.untrained:
-        pytest.skip("it trains")
-
-    class Stop:
-        def event(self, event: Mapping[str, Any]) -> None:
-            if event["kind"] == "released":
-                raise KeyboardInterrupt
-
-        def record(self, record: Mapping[str, Any]) -> None: ...
-
-    with pytest.raises(Interrupted):
-        gf.train(made.source, run=tmp_path / "run", observers=(Stop(),), **made.asked)
-    assert not (tmp_path / "run" / "model").exists()
-    released = {file.name: file.read_bytes() for file in (tmp_path / "run" / "release").iterdir()}
-    assert released
-    shutil.copytree(tmp_path / "run", tmp_path / "again")
-    for run in ("run", "again"):
-        gf.resume(tmp_path / run)
-        assert {name: (tmp_path / run / "release" / name).read_bytes() for name in released} == released
-    first, second = (tmp_path / run / "model" / MANIFEST for run in ("run", "again"))
-    assert first.read_bytes() == second.read_bytes()
-
-
 def test_a_run_that_was_stopped_ends_with_the_same_bytes(made: Made, tmp_path: Path) -> None:
     if made.untrained:
         pytest.skip("its noise is never repeated")

@@ -22,6 +22,7 @@ from ganforge.cli import lock as locking
 from ganforge.cli import next_steps as ending
 from ganforge.cli import options
 from ganforge.cli import output as tables
+from ganforge.cli import privacy as ledgers
 from ganforge.cli import profile as profiling
 from ganforge.cli import sample as using
 from ganforge.cli import sign as signing
@@ -96,6 +97,7 @@ def _every_verb(
         "ganforge train people.csv  a table: learn to make rows like its own",
         "ganforge train people.csv --plan plan.json  with columns and rules as you corrected them",
         "ganforge train holes.csv --task impute  learn to fill the missing cells of a table",
+        'ganforge train digits --private "epsilon=1"  samples under differential privacy',
         "ganforge train digits --set optimiser.batch_size=128  overrule one choice",
     ),
 )
@@ -275,6 +277,14 @@ app.command(
         "ganforge profile photos/ --size base --json > step.json  for a program",
     ),
 )(profiling.profile)
+
+app.command(
+    cls=_Verb,
+    epilog=_examples(
+        "ganforge privacy runs/digits-1  every release, its noise and its price, and what is not covered",
+        "ganforge privacy runs/digits-1 --json  for a program",
+    ),
+)(ledgers.privacy)
 
 app.command(
     cls=_Verb,

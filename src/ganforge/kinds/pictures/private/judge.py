@@ -56,7 +56,8 @@ class Classifier:
 def nearest_mean(vectors: Coefficients, means: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the label (N,) whose released mean (L, D) is nearest."""
     distances = np.square(means).sum(1)[None] - 2 * vectors @ means.T
-    return distances.argmin(1).astype(np.int64)
+    nearest: NDArray[np.int64] = distances.argmin(1)
+    return nearest
 
 
 def reach_of(samples: Coefficients) -> float:

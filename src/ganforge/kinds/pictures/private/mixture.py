@@ -1,8 +1,8 @@
-"""The mixture of Gaussians that noisy sums describe: for each label some centres and one covariance.
+"""The mixture of Gaussians that noisy sums describe: for each label some centres, each with its covariance.
 
 Released, in this order: a bound on the norms of pictures, the mean of each label; a bound on the distances from it,
 some rounds of k-means within each label (Lloyd 1982, with noisy sums as in Blum et al. 2005); a bound on the distances
-from the centres, the covariance of each label around its centres. Each step sees the data through the noisy results of
+from the centres, the covariance around each centre. Each step sees the data through the noisy results of
 the steps before it, so it is an adaptive composition of Gaussian releases.
 """
 
@@ -29,7 +29,7 @@ from ganforge.kinds.pictures.private.sums import (
 
 ROUNDS = 3  # of k-means
 SHARES = {"bounds": 0.04, "means": 0.10, "centres": 0.30, "covariances": 0.56}  # of what the judge leaves
-VARIED = 0.2  # how far a label's variances are from those of all labels, as a relative variance (see `_of_label`)
+VARIED = 0.2  # of an entry of a relative covariance: how far those of labels and centres differ (see `_believed`)
 Publish = Callable[[str, float, Callable[[], NDArray[np.float64]]], NDArray[np.float64]]
 """publish(name, multiplier, exact) -> exact() with noise, or what was released under this name before."""
 
@@ -48,11 +48,11 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """L labels (1 without any), each with M centres, and directions of its deviations from them."""
+    """L labels (1 without any), each with M centres, and directions of the deviations from each."""
 
     counts: NDArray[np.float64]  # (L, M) of pictures, noisy and positive
     centres: NDArray[np.float64]  # (L, M, D)
-    factors: NDArray[np.float64]  # (L, D, R): deviations are factor @ z, z standard normal
+    factors: NDArray[np.float64]  # (L, M, D, R): deviations from a centre are factor @ z, z standard normal
 
     @property
     def label_means(self) -> NDArray[np.float64]:
@@ -101,10 +101,11 @@ def release(
 
     def squares() -> NDArray[np.float64]:
         x, cell = residuals(centres)
-        return exact_squares(x, cell // components, labels, bound)
+        return exact_squares(x, cell, labels * components, bound)
 
     scatter = squares_of(publish("covariances", noise_of["covariances"], squares), size, bound)
-    factors = factors_of(scatter, counts.sum(1), noise_of["covariances"] * bound**2, form.directions)
+    cells = scatter.reshape(labels, components, size, size)
+    factors = factors_of(cells, counts, noise_of["covariances"] * bound**2, form.directions)
     return Mixture(counts, centres, factors)
 
 
@@ -141,21 +142,45 @@ def _nearest(x: Coefficients, label: Cells, centres: NDArray[np.float64]) -> Cel
 def factors_of(
     scatter: NDArray[np.float64], counts: NDArray[np.float64], noise: float, directions: int
 ) -> NDArray[np.float64]:
-    """Return factors (L, D, R) from noisy sums of squares.
+    """Return factors (L, M, D, R) from noisy sums of squares.
 
-    The covariance of all labels together is known best: its eigenvalues are shrunk for the noise. A label's own is
-    compared with it in its eigenvectors, and believed as far as the noise permits.
+    The covariance of all together is known best: its eigenvalues are shrunk for the noise. In its eigenvectors a
+    label's own is compared with it, and that of a centre with its label's; each is believed as far as noise permits.
 
-    Args: scatter (L, D, D); counts (L,); noise the deviation of the diagonal's noise, of the rest by sqrt 2 smaller.
+    Args: scatter (L, M, D, D); counts (L, M); noise the deviation of the diagonal's noise, of the rest by sqrt 2 less.
     """
+    labels, components, size, _ = scatter.shape
     total = counts.sum()
-    values, basis = shrunk(scatter.sum(0) / total, noise * np.sqrt(len(scatter)) / total)
+    values, basis = shrunk(scatter.sum((0, 1)) / total, noise * np.sqrt(labels * components) / total)
     kept = max(1, min(directions, int((values > 0).sum())))
     roots, basis = np.sqrt(np.maximum(values[:kept], 0)), basis[:, :kept]
-    factors = np.zeros((*scatter.shape[:2], directions))
-    for label, own in enumerate(scatter):
-        factors[label, :, :kept] = basis @ _of_label(own / counts[label], basis, roots, noise / counts[label])
+    factors = np.zeros((labels, components, size, directions))
+    if not roots.all():
+        return factors
+    scale = np.outer(1 / roots, 1 / roots)  # in the eigenvectors and these units the covariance of all is I
+    for label, cells in enumerate(scatter):
+        inner = (basis.T @ cells @ basis) * scale  # (M, R, R)
+        count = counts[label].sum()
+        own = _believed(inner.sum(0) / count, np.eye(kept), noise * np.sqrt(components) / count * scale)
+        for place, cell in enumerate(inner):
+            count = counts[label, place]
+            found = _believed(cell / count, own, noise / count * scale)
+            values, vectors = np.linalg.eigh(found)
+            factors[label, place, :, :kept] = basis @ (roots[:, None] * (vectors * np.sqrt(np.maximum(values, 0))))
     return factors
+
+
+def _believed(
+    noisy: NDArray[np.float64], prior: NDArray[np.float64], noise: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return a relative covariance (R, R) between a noisy one and the one expected before.
+
+    Each entry is believed by VARIED / (VARIED + the noise's variance), which is the best for entries that differ from
+    those expected with the variance VARIED. Args: noise its deviation (R, R) on the diagonal, elsewhere sqrt 2 less.
+    """
+    spread = np.where(np.eye(len(prior), dtype=bool), 1.0, 0.5) * np.square(noise)
+    found: NDArray[np.float64] = prior + VARIED / (VARIED + spread) * (noisy - prior)
+    return found
 
 
 def shrunk(matrix: NDArray[np.float64], noise: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -168,23 +193,3 @@ def shrunk(matrix: NDArray[np.float64], noise: float) -> tuple[NDArray[np.float6
     values, vectors = values[::-1], vectors[:, ::-1]
     edge = noise * np.sqrt(2 * len(matrix))
     return np.sqrt(np.maximum(np.square(np.maximum(values, 0)) - edge**2, 0)), vectors
-
-
-def _of_label(
-    own: NDArray[np.float64], basis: NDArray[np.float64], roots: NDArray[np.float64], noise: float
-) -> NDArray[np.float64]:
-    """Return the root (R, R) of a label's covariance in the eigenvectors of all labels together.
-
-    Relative to theirs it is I + E, of whose entries the variance is VARIED before and known noise after the release:
-    each is believed by VARIED / (VARIED + noise).
-    """
-    if not roots.any():
-        return np.zeros((len(roots), len(roots)))
-    scale = 1 / np.maximum(roots, 1e-12)
-    relative = scale[:, None] * (basis.T @ own @ basis) * scale[None]
-    spread = (noise * scale[:, None] * scale[None]) ** 2
-    spread = np.where(np.eye(len(roots), dtype=bool), spread, spread / 2)
-    believed = np.eye(len(roots)) + VARIED / (VARIED + spread) * (relative - np.eye(len(roots)))
-    values, vectors = np.linalg.eigh(believed)
-    found: NDArray[np.float64] = roots[:, None] * (vectors * np.sqrt(np.maximum(values, 0)))
-    return found
