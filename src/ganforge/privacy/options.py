@@ -11,7 +11,7 @@ from ganforge.contracts import Option
 from ganforge.errors import RecipeError, did_you_mean
 
 TASK = "private"
-SHARES = ("judge",)  # parts of the budget that --private may set, beside epsilon
+SHARES = ("judge", "bounds")  # parts of the budget that --private may set, beside epsilon; bounds of tables alone
 MOST_EPSILON = 100.0  # above it the guarantee says nothing
 EXAMPLE = 'For example: --private "epsilon=1"'
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -44,14 +44,17 @@ class PrivateSettings(TaskSection):
         return gaussian_multiplier(self.epsilon, self.delta) / math.sqrt(share)
 
 
-def budget_of(request: Request, records: int) -> dict[str, tuple[Any, str]]:
+def budget_of(request: Request, records: int, also: Collection[str] = ()) -> dict[str, tuple[Any, str]]:
     """Return epsilon, delta and judge, each with its reason, for the section `private`.
 
-    Args: records of the data, whose number is public. Raises: RecipeError without --private, or for a delta above 1/n.
+    Args: records of the data, whose number is public; also shares that the kind of data knows, beside the judge's.
+    Raises: RecipeError without --private, for a share that the kind does not know, or for a delta above 1/n.
     """
     if (text := request.options.get("private")) is None:
         raise RecipeError("The task private needs a budget.", "--private says how much may leak at most.", EXAMPLE)
     asked, most = read_private(text), 1 / max(records, 1)
+    for name in set(asked.shares) - {"judge", *also}:
+        raise RecipeError(f"{name} cannot be bought here.", "All that it stands for is public.", "Leave it out.")
     delta, why = request.options.get("delta"), ASKED
     if delta is None:
         delta, why = (DELTA, "the usual one") if most >= DELTA else (most / 10, f"a tenth of 1 / {records:,} records")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganforge.contracts import Claim, Kind, Option
+from ganforge.privacy.options import DELTA, PRIVATE, SCHEMA
 
 if TYPE_CHECKING:
     from ganforge.recipe import Recipe
@@ -144,6 +145,7 @@ KIND = Kind(
         "generate": "ganforge.kinds.tables.generate.task:GenerateRows",
         "impute": "ganforge.kinds.tables.impute:Impute",
         "regress": "ganforge.kinds.tables.regress.task:Regress",
+        "private": "ganforge.kinds.tables.private.task:PrivateTableTask",
     },
     recognises=recognises,
     keep=keep,
@@ -151,6 +153,7 @@ KIND = Kind(
         "generate": "ganforge.kinds.tables.linked.model:load_generator",
         "impute": "ganforge.kinds.tables.linked.model:load_generator",
         "regress": "ganforge.kinds.tables.regress.model:load_regression",
+        "private": "ganforge.kinds.tables.private.model:load_private",
     },
     applies_to="a table with the columns of the training data",
     writes={
@@ -209,5 +212,6 @@ KIND = Kind(
             "score", ("apply",), bool, "",
             "Instead of filling holes, say how unusual each row is: its negative log-likelihood by the model.", "",
         ),
+        PRIVATE, DELTA, SCHEMA,
     ),
 )  # fmt: skip

@@ -21,6 +21,7 @@ from ganforge.kinds.tables.generate.game import build_row_game, build_row_networ
 from ganforge.kinds.tables.generate.plan import choose_learning_alone, choose_network_alone, enough, learns_alone
 from ganforge.kinds.tables.low_rank import LOW_RANK, UNIT_AFTER_UNIT
 from ganforge.kinds.tables.measures.copies import MORE_COPIES, row_hashes
+from ganforge.kinds.tables.private.plan import PrivateTable, overview_rows
 from ganforge.kinds.tables.rules.expressions import shown
 from ganforge.kinds.tables.rules.values import seen_range
 from ganforge.kinds.tables.table import InspectedTable, Table
@@ -43,6 +44,10 @@ from ganforge.records import Rows
 
 def overview_of(recipe: Recipe) -> tuple[Rows, ...]:
     """Return each column's findings and treatment, and the rules of every generated row, each with its reason."""
+    if isinstance(recipe.data, PrivateTable):
+        heads = ("column", "kind", "bounds", "cells", "")
+        rows = overview_rows(recipe.data.columns, recipe.data.target)
+        return (Rows(heads, tuple(rows), "What is public of the columns.", numeric=(3,)),)
     if not isinstance(recipe.data, TableData):
         return ()
     if recipe.data.tables:
