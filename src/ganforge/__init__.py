@@ -27,6 +27,7 @@ from ganforge.errors import (
 )
 
 if TYPE_CHECKING:
+    from ganforge.api.anonymise import anonymise
     from ganforge.api.compare import compare
     from ganforge.api.diagnose import diagnose
     from ganforge.api.lock import lock, new_lock_key, unlock
@@ -55,6 +56,7 @@ __all__ = [
     "TrainingError",
     "WorldError",
     "__version__",
+    "anonymise",
     "apply",
     "augment",
     "compare",
@@ -80,6 +82,7 @@ __all__ = [
 
 
 HOMES = {
+    "ganforge.api.anonymise": ("anonymise",),
     "ganforge.api.compare": ("compare",),
     "ganforge.api.diagnose": ("diagnose",),
     "ganforge.api.lock": ("lock", "new_lock_key", "unlock"),
