@@ -27,6 +27,7 @@ from ganforge.errors import (
 )
 
 if TYPE_CHECKING:
+    from ganforge.api.anonymise import anonymise
     from ganforge.api.audit import audit
     from ganforge.api.card import card
     from ganforge.api.compare import compare
@@ -58,6 +59,7 @@ __all__ = [
     "TrainingError",
     "WorldError",
     "__version__",
+    "anonymise",
     "apply",
     "audit",
     "augment",
@@ -86,6 +88,7 @@ __all__ = [
 
 
 HOMES = {
+    "ganforge.api.anonymise": ("anonymise",),
     "ganforge.api.audit": ("audit",),
     "ganforge.api.card": ("card",),
     "ganforge.api.compare": ("compare",),

@@ -24,6 +24,7 @@ VERBS = (
     "report",
     "diagnose",
     "profile",
+    "anonymise",
     "lock",
     "unlock",
     "sign",

@@ -15,6 +15,7 @@ from rich.console import Console
 from typer.core import TyperCommand, TyperGroup
 
 import ganforge
+from ganforge.cli import anonymise as anonymising
 from ganforge.cli import audit as auditing
 from ganforge.cli import compare as comparing
 from ganforge.cli import diagnose as diagnosing
@@ -302,6 +303,15 @@ app.command(
         "ganforge privacy runs/digits-1 --json  for a program",
     ),
 )(ledgers.privacy)
+
+app.command(
+    cls=_Verb,
+    epilog=_examples(
+        "ganforge anonymise people.csv --out shared/  names, e-mails and the like replaced, the report beside the copy",
+        "ganforge anonymise data/ --out shared/ --remove email --keep city  tables, texts and pictures in any folders",
+        "ganforge anonymise new/ --out new-shared/ --key-file my.key  the same pseudonyms as with this key before",
+    ),
+)(anonymising.anonymise)
 
 app.command(
     cls=_Verb,

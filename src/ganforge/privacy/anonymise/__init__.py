@@ -1,0 +1,1 @@
+"""Personal data in tables, texts and pictures: found, and replaced by pseudonyms or removed."""
