@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import Annotated, Any
@@ -61,6 +61,11 @@ def _examples(*lines: str) -> str:
     pairs = [line.split("  ", 1) for line in lines]
     shown = (f"  [cyan]{command}[/cyan]\n      [dim]{what}[/dim]" for command, what in pairs)
     return "\n".join(["[bold]Examples[/bold]", *shown])
+
+
+def _add(verb: Callable[..., None], *examples: str) -> None:
+    """Add a verb of another module. Args: examples as for `_examples`."""
+    app.command(cls=_Verb, epilog=_examples(*examples))(verb)
 
 
 app = typer.Typer(
@@ -182,47 +187,39 @@ def resume(
         raise typer.Exit(TARGET_NOT_REACHED)
 
 
-app.command(
-    cls=_Verb,
-    epilog=_examples(
-        "ganforge sample runs/digits-1 -n 64 --out new.png  one picture with 64 samples",
-        "ganforge sample runs/digits-1 -n 1000 --out threes/ --label 3  a folder with one file each",
-        "ganforge sample runs/digits-1 -n 10000 --out new.npz  one array x for a program",
-        "ganforge sample runs/people-1 -n 10000 --out new.parquet  rows of a table",
-        'ganforge sample runs/people-1 -n 500 --out new.csv --where sex=Female --where "age>=60"  only such rows',
-        'ganforge sample runs/people-1 -n 10000 --out new.csv --balance "income=>50K:0.5"  half of each income',
-        "ganforge sample runs/people-1 --given seeds.csv --out new.csv  one row for each given row",
-    ),
-)(using.sample)
+_add(
+    using.sample,
+    "ganforge sample runs/digits-1 -n 64 --out new.png  one picture with 64 samples",
+    "ganforge sample runs/digits-1 -n 1000 --out threes/ --label 3  a folder with one file each",
+    "ganforge sample runs/digits-1 -n 10000 --out new.npz  one array x for a program",
+    "ganforge sample runs/people-1 -n 10000 --out new.parquet  rows of a table",
+    'ganforge sample runs/people-1 -n 500 --out new.csv --where sex=Female --where "age>=60"  only such rows',
+    'ganforge sample runs/people-1 -n 10000 --out new.csv --balance "income=>50K:0.5"  half of each income',
+    "ganforge sample runs/people-1 --given seeds.csv --out new.csv  one row for each given row",
+)
 
-app.command(
-    cls=_Verb,
-    epilog=_examples(
-        "ganforge apply runs/photos-1 pictures/ --out better/  every picture of a folder, of any size",
-        "ganforge apply runs/photos-1 cat.jpg --out cat.png --strength 0.5  between faithful (0) and sharp (1)",
-        "ganforge apply runs/holes-1 holes.csv --out filled.csv  the best guess for every missing cell",
-        "ganforge apply runs/holes-1 holes.csv --out filled.csv --draw  values that vary as real ones do",
-        "ganforge apply runs/people-1 new.csv --predict income --out predicted.csv  a column from the others",
-        "ganforge apply runs/people-1 new.csv --score --out scored.csv  how unusual each row is",
-    ),
-)(using.apply)
+_add(
+    using.apply,
+    "ganforge apply runs/photos-1 pictures/ --out better/  every picture of a folder, of any size",
+    "ganforge apply runs/photos-1 cat.jpg --out cat.png --strength 0.5  between faithful (0) and sharp (1)",
+    "ganforge apply runs/holes-1 holes.csv --out filled.csv  the best guess for every missing cell",
+    "ganforge apply runs/holes-1 holes.csv --out filled.csv --draw  values that vary as real ones do",
+    "ganforge apply runs/people-1 new.csv --predict income --out predicted.csv  a column from the others",
+    "ganforge apply runs/people-1 new.csv --score --out scored.csv  how unusual each row is",
+)
 
-app.command(
-    cls=_Verb,
-    epilog=_examples(
-        "ganforge invert runs/digits-1 seven.png  the nearest that the model can draw, side by side",
-        "ganforge invert runs/digits-1 mine/ --out found/  every picture of a folder, and the latents as numbers",
-        "ganforge invert runs/digits-1 seven.png --edit slant=2 --edit label=1  then change what was found",
-    ),
-)(using.invert)
+_add(
+    using.invert,
+    "ganforge invert runs/digits-1 seven.png  the nearest that the model can draw, side by side",
+    "ganforge invert runs/digits-1 mine/ --out found/  every picture of a folder, and the latents as numbers",
+    "ganforge invert runs/digits-1 seven.png --edit slant=2 --edit label=1  then change what was found",
+)
 
-app.command(
-    cls=_Verb,
-    epilog=_examples(
-        "ganforge augment runs/pets-1 pets/ --out bigger/ --per-label 100  a copy with 100 more for each label",
-        "ganforge augment runs/digits-1 digits.npz --out bigger.npz  the same for an array",
-    ),
-)(using.augment)
+_add(
+    using.augment,
+    "ganforge augment runs/pets-1 pets/ --out bigger/ --per-label 100  a copy with 100 more for each label",
+    "ganforge augment runs/digits-1 digits.npz --out bigger.npz  the same for an array",
+)
 
 
 @app.command(
@@ -244,14 +241,12 @@ def evaluate(
         tables.print_evaluation(evaluation, Console())
 
 
-app.command(
-    cls=_Verb,
-    epilog=_examples(
-        "ganforge compare real.csv made.csv  how good rows of any tool are, without a run",
-        "ganforge compare real.csv made.csv --out quality.html  also as a page",
-        "ganforge compare real.csv made.csv --json --at-least good  for scripts",
-    ),
-)(comparing.compare)
+_add(
+    comparing.compare,
+    "ganforge compare real.csv made.csv  how good rows of any tool are, without a run",
+    "ganforge compare real.csv made.csv --out quality.html  also as a page",
+    "ganforge compare real.csv made.csv --json --at-least good  for scripts",
+)
 
 
 @app.command(cls=_Verb, epilog=_examples("ganforge report runs/digits-1  then open the file in a browser"))
@@ -260,83 +255,65 @@ def report(run: RunFolder) -> None:
     tables.say_path("Wrote", ganforge.report(run), Console())
 
 
-app.command(
-    cls=_Verb,
-    epilog=_examples(
-        "ganforge diagnose runs/digits-1  what is wrong and what is not, also while it trains",
-        "ganforge diagnose runs/digits-1 --live  follow it until it ends",
-        "ganforge diagnose runs/digits-1 --out page.html  also draw gradients and steps, layer by layer",
-        "ganforge diagnose runs/digits-1 --json --check  for scripts",
-    ),
-)(diagnosing.diagnose)
+_add(
+    diagnosing.diagnose,
+    "ganforge diagnose runs/digits-1  what is wrong and what is not, also while it trains",
+    "ganforge diagnose runs/digits-1 --live  follow it until it ends",
+    "ganforge diagnose runs/digits-1 --out page.html  also draw gradients and steps, layer by layer",
+    "ganforge diagnose runs/digits-1 --json --check  for scripts",
+)
 
 
-app.command(
-    cls=_Verb,
-    epilog=_examples(
-        "ganforge profile photos/  how fast a step is on this machine, where it goes, and what would help",
-        "ganforge profile runs/photos-1  the same for a run as it was planned",
-        "ganforge profile photos/ --size base --json > step.json  for a program",
-    ),
-)(profiling.profile)
+_add(
+    profiling.profile,
+    "ganforge profile photos/  how fast a step is on this machine, where it goes, and what would help",
+    "ganforge profile runs/photos-1  the same for a run as it was planned",
+    "ganforge profile photos/ --size base --json > step.json  for a program",
+)
 
-app.command(
-    cls=_Verb,
-    epilog=_examples(
-        "ganforge audit runs/people-1  what attacks find of the rows that it was trained on",
-        "ganforge audit runs/people-1 --json --check  for scripts",
-    ),
-)(auditing.audit)
+_add(
+    auditing.audit,
+    "ganforge audit runs/people-1  what attacks find of the rows that it was trained on",
+    "ganforge audit runs/people-1 --json --check  for scripts",
+)
 
-app.command(
-    cls=_Verb,
-    epilog=_examples(
-        "ganforge card runs/people-1  card.md for people and card.json for programs, in the run",
-        "ganforge card runs/people-1 --out README.md  under another name",
-    ),
-)(auditing.card)
+_add(
+    auditing.card,
+    "ganforge card runs/people-1  card.md for people and card.json for programs, in the run",
+    "ganforge card runs/people-1 --out README.md  under another name",
+)
 
-app.command(
-    cls=_Verb,
-    epilog=_examples(
-        "ganforge privacy runs/digits-1  every release, its noise and its price, and what is not covered",
-        "ganforge privacy runs/digits-1 --json  for a program",
-    ),
-)(ledgers.privacy)
+_add(
+    ledgers.privacy,
+    "ganforge privacy runs/digits-1  every release, its noise and its price, and what is not covered",
+    "ganforge privacy runs/digits-1 --json  for a program",
+)
 
-app.command(
-    cls=_Verb,
-    epilog=_examples(
-        "ganforge anonymise people.csv --out shared/  names, e-mails and the like replaced, the report beside the copy",
-        "ganforge anonymise data/ --out shared/ --remove email --keep city  tables, texts and pictures in any folders",
-        "ganforge anonymise new/ --out new-shared/ --key-file my.key  the same pseudonyms as with this key before",
-    ),
-)(anonymising.anonymise)
+_add(
+    anonymising.anonymise,
+    "ganforge anonymise people.csv --out shared/  names, e-mails and the like replaced, the report beside the copy",
+    "ganforge anonymise data/ --out shared/ --remove email --keep city  tables, texts and pictures in any folders",
+    "ganforge anonymise new/ --out new-shared/ --key-file my.key  the same pseudonyms as with this key before",
+)
 
-app.command(
-    cls=_Verb,
-    epilog=_examples(
-        "ganforge lock runs/people-1  asks for a password twice, and leaves runs/people-1.locked alone",
-        "ganforge lock --new-key my.key  a key file instead of a password: without it nothing opens",
-        "ganforge lock runs/people-1 --key-file my.key --keep  the folder stays beside the locked file",
-    ),
-)(locking.lock)
+_add(
+    locking.lock,
+    "ganforge lock runs/people-1  asks for a password twice, and leaves runs/people-1.locked alone",
+    "ganforge lock --new-key my.key  a key file instead of a password: without it nothing opens",
+    "ganforge lock runs/people-1 --key-file my.key --keep  the folder stays beside the locked file",
+)
 
-app.command(
-    cls=_Verb,
-    epilog=_examples(
-        "ganforge unlock runs/people-1.locked  asks for the password, and leaves runs/people-1 alone",
-        "ganforge unlock runs/people-1.locked --key-file my.key --keep  the locked file stays beside the folder",
-    ),
-)(locking.unlock)
+_add(
+    locking.unlock,
+    "ganforge unlock runs/people-1.locked  asks for the password, and leaves runs/people-1 alone",
+    "ganforge unlock runs/people-1.locked --key-file my.key --keep  the locked file stays beside the folder",
+)
 
-app.command(
-    cls=_Verb,
-    epilog=_examples(
-        "ganforge sign --new-key me.key  a private key for you alone, and me.key.pub for everybody",
-        "ganforge sign runs/people-1 --key me.key  before you hand the run on",
-    ),
-)(signing.sign)
+_add(
+    signing.sign,
+    "ganforge sign --new-key me.key  a private key for you alone, and me.key.pub for everybody",
+    "ganforge sign runs/people-1 --key me.key  before you hand the run on",
+)
 
 app.command(
     cls=_Verb,
