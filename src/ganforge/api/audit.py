@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ganforge import __version__
 from ganforge.api.stored_run import Teller, on_this_machine, recipe_of, reopened
-from ganforge.errors import InputError, RunError
+from ganforge.errors import RunError
 from ganforge.planning.compute import library_threads, use
 from ganforge.privacy.attacks import attack
+from ganforge.privacy.engine_audit import audit_engine
 from ganforge.run import Run, refuse_in_use
 
 OUTSIDE = (
@@ -36,7 +38,7 @@ def audit(run: str | Path, *, engine: bool = False, seed: int = 0) -> dict[str, 
             f"Go on with: ganforge resume {run}",
         )
     refuse_in_use(folder)
-    tested = engine_findings() if engine else []
+    tested = [asdict(finding) for finding in audit_engine()] if engine else []
     recipe = on_this_machine(recipe_of(folder))
     use(recipe.compute)
     job = reopened(folder, recipe, Teller(()))
@@ -51,12 +53,3 @@ def audit(run: str | Path, *, engine: bool = False, seed: int = 0) -> dict[str, 
 
 def _with_sentence(verdict: Mapping[str, Any], sentence: str) -> dict[str, Any]:
     return {**verdict, "sentences": [*verdict["sentences"], sentence]}
-
-
-def engine_findings() -> list[dict[str, Any]]:
-    """Return what tests of the engine of private training found: name, measured, bar, passed and words of each."""
-    raise InputError(
-        "The engine of private training cannot be tested.",
-        "This version of ganforge does not have it.",
-        "Leave out --engine.",
-    )
