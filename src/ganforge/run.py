@@ -5,7 +5,6 @@
       passport.json     what the data is: counts, sizes, labels, what was skipped and why             (data)
       metrics.jsonl     one record per line, appended while training                                  (engine)
       events.jsonl      what happened: started, resumed, refitted, plateau, rewound, guarded, ...    (engine, api)
-      privacy_steps.jsonl  private turns, each counted before it is taken                            (engine)
       page.json         the words of the task for the pages about the run                            (records.Page)
       evaluation.json   the last evaluation: every measure beside floor and reference, a verdict, and what to show
       samples/          pictures of what the model makes over time, named by examples shown: 000012800.png
@@ -15,6 +14,7 @@
       model/            the product: model.json and model.safetensors, with a sha256 manifest
       encoder/          from pictures back to the model's latents, learned at the first `invert`; with a manifest
       inverted/         what the last `invert` without --out found: pictures, latents.npz, inversion.json
+      privacy_steps.jsonl  private turns, each counted before it is taken                            (engine)
       tensorboard/      the records once more, when --tensorboard asked for them                      (reports)
       report.html       one self-contained page                                                       (reports)
       lock              locked, by the operating system, by who trains it now; the process id for people
