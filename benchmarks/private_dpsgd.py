@@ -1,6 +1,6 @@
 """What does a GAN of private gradients learn from 10,000 digits in so many CPU seconds, at an epsilon?
 
-    python benchmarks/private_dpsgd.py MNIST.npz --epsilon 10 --seconds 90 [--turns 2] [--seed 0] [--validate]
+    python benchmarks/private_dpsgd.py MNIST.npz --epsilon 10 --seconds 90 [--turns 1] [--seed 0] [--validate]
 
 The discriminator takes private turns (engine/private.py); as many as fit the time, with the least noise that they cost.
 A small network learns from 10,000 generated digits and is judged on the 10,000 test digits; --validate judges on digits
@@ -108,14 +108,15 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--epsilon", type=float, default=10.0)
     parser.add_argument("--seconds", type=float, default=90.0)
-    parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--turns", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--validate", action="store_true")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     feed, test = read(asked.data, asked.validate)
-    begun = time.process_time()
     blank = TensorFeed("cpu", x=torch.zeros_like(feed.tensors["x"]), label=feed.tensors["label"] * 0)
+    train(blank, asked.seed, 1.0, 1, asked.turns)  # kernels are chosen in it
+    begun = time.process_time()
     train(blank, asked.seed, 1.0, TIMED, asked.turns)  # timed without reading a digit
     each = (time.process_time() - begun) / TIMED
     steps = max(1, int(asked.seconds / each))

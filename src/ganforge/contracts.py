@@ -162,10 +162,11 @@ class Levers:
 class Turn:
     """The inputs of a player's turn: a new batch, new random numbers, and the values of its dials.
 
-    A loss is a fixed computation over these, which a GPU can repeat without the host: no step, no progress.
+    It does not hold the step or the progress: a loss is a fixed computation over these, so that a GPU can repeat it
+    without the host. In a distributed run the batch holds the examples of this process only.
     """
 
-    batch: Batch  # in a distributed run, the examples of this process only
+    batch: Batch
     random: Draws  # on the training device, seeded for this player and step alone
     dials: Mapping[str, Dial] = field(default_factory=dict)  # as Player.dials names them
 
@@ -175,8 +176,7 @@ class Player:
     """A network, its loss, its optimiser settings, when it plays, and what changes meanwhile.
 
     `dials` gives the numbers of its loss that move with progress (0..1) and the levers, such as the penalty's weight.
-    `watch`, given the dials' values, returns more notes, (B,) each, at looks alone. With `private`, no player's batch
-    holds an example: `private.loss` alone is given real ones, and `loss` is what is computed without them.
+    `watch`, given the values of the dials, returns more notes, (B,) each; it is called only at looks.
     """
 
     name: str
@@ -186,7 +186,7 @@ class Player:
     plays: Callable[[float], bool] = lambda progress: True  # progress 0..1 -> whether it plays
     dials: Callable[[float, Levers], Mapping[str, float]] = lambda progress, levers: {}
     watch: Callable[[Mapping[str, float]], Mapping[str, Tensor]] | None = None
-    private: Private | None = None
+    private: Private | None = None  # alone is given real examples then: no batch holds one (core/private.py)
 
 
 @dataclass(frozen=True, slots=True)

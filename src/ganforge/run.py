@@ -19,6 +19,7 @@
       model/            the product: model.json and model.safetensors, with a sha256 manifest
       encoder/          from pictures back to the model's latents, learned at the first `invert`; with a manifest
       inverted/         what the last `invert` without --out found: pictures, latents.npz, inversion.json
+      privacy_steps.jsonl  private turns, each counted before it is taken                            (engine)
       tensorboard/      the records once more, when --tensorboard asked for them                      (reports)
       report.html       one self-contained page                                                       (reports)
       lock              locked, by the operating system, by who trains it now; the process id for people

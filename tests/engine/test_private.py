@@ -135,8 +135,13 @@ def test_a_stopped_run_goes_on_to_its_full_length(tmp_path: Path) -> None:
 def test_a_resumed_run_with_other_settings_is_refused(tmp_path: Path) -> None:
     feed = TableFeed(x=points())
     fit(private_game(), feed, settings(10), run=Run(tmp_path))
-    with pytest.raises(RunError, match=r"multiplier 1 and clip 1, and is now asked for .* multiplier 0.5"):
+    with pytest.raises(RunError, match=r"multiplier 1, clip 1 and 10,000 turns, and is now .* multiplier 0.5"):
         fit(private_game(multiplier=0.5), feed, settings(20), run=Run(tmp_path))
+    with pytest.raises(RunError, match="99,999 turns"):
+        fit(private_game(most_turns=99_999), feed, settings(20), run=Run(tmp_path))
+    (tmp_path / LEDGER).unlink()
+    with pytest.raises(RunError, match=r"trained on 160 examples, and privacy_steps\.jsonl counts no private turn"):
+        fit(private_game(), feed, settings(20), run=Run(tmp_path))
 
 
 def test_a_ledger_refuses_more_than_its_price_and_a_line_that_says_nothing(tmp_path: Path) -> None:
@@ -146,7 +151,9 @@ def test_a_ledger_refuses_more_than_its_price_and_a_line_that_says_nothing(tmp_p
     with pytest.raises(RunError, match="2 of 3 private turns were taken, and 2 more"):
         ledger.write(2)
     clock = Clock(10 * BATCH)
-    assert ledger.shorten(clock, BATCH) and clock.length == BATCH and not ledger.shorten(clock, BATCH)
+    assert (
+        ledger.left == 1 and ledger.shorten(clock, BATCH) and clock.length == BATCH and not ledger.shorten(clock, BATCH)
+    )
     with (tmp_path / LEDGER).open("a") as file:
         file.write('{"turns": -1}\n')
     with pytest.raises(RunError, match="not a count of turns"):

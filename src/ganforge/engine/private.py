@@ -7,7 +7,7 @@ follows from the noisy gradients costs nothing more. Which examples are drawn, a
 session alone knows. Each turn is written down before it is taken (Ledger), so one that is lost in a crash, or taken
 again after a rewind, is counted.
 
-A gradient that is not finite counts as 0: one example must not be able to stop a step.
+A gradient that is not finite, or above LARGEST, counts as 0: one example must not be able to stop a step.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from ganforge.engine.step import Seat
 
 LEDGER = "privacy_steps.jsonl"  # in the run folder
+TERMS = ("rate", "multiplier", "clip", "most_turns")  # of a private player's rule, which its price depends on
 CHUNK_BYTES = 16 * 2**20  # of gradients at once: more of them are no faster, and leave the processor's caches
 MOST_AT_ONCE = 64  # examples of a chunk
+LARGEST = 1e30  # norm of a gradient: a larger one cannot be scaled down exactly in float32
 
 
 class PrivateGradients:
@@ -77,7 +79,7 @@ class PrivateGradients:
         flat = [gradient.flatten(1) for gradient in gradients]
         norms = [torch.linalg.vector_norm(gradient, dim=1, dtype=torch.float64) for gradient in flat]
         norm = torch.stack(norms).norm(dim=0)  # (B,)
-        finite = torch.isfinite(norm)
+        finite = norm < LARGEST  # not where it is not a number
         factor = torch.where(finite, self.rule.clip / norm.clamp_min(self.rule.clip), 0.0)
         parts = []
         for gradient in flat:
@@ -168,6 +170,7 @@ class Taken:
     rate: float
     multiplier: float
     clip: float
+    most_turns: int  # that their price was computed for
     turns: int
 
 
@@ -179,7 +182,7 @@ class Ledger:
         self.rule, self._path = rule, folder / LEDGER if folder else None
         self.turns = 0
         for taken in read_ledger(folder) if folder else ():
-            if (taken.rate, taken.multiplier, taken.clip) != (rule.rate, rule.multiplier, rule.clip):
+            if _terms(taken) != _terms(rule):
                 raise RunError(
                     f"This run was private with {_words(taken)}, and is now asked for {_words(rule)}.",
                     "What it has spent and what it is still to spend would not be what it promised.",
@@ -202,7 +205,7 @@ class Ledger:
             )
         if self._path:
             rule = self.rule
-            line = {"turns": turns, "rate": rule.rate, "multiplier": rule.multiplier, "clip": rule.clip}
+            line = {"turns": turns, **dict(zip(TERMS, _terms(rule), strict=True))}
             append_line(self._path, json.dumps(line))
             _to_disk(self._path)
         self.turns += turns
@@ -210,8 +213,15 @@ class Ledger:
     def shorten(self, clock: Clock, batch_size: int) -> bool:
         """Shorten the rest of a run to the turns that are left; return whether it was longer.
 
-        Turns that a crash or a rewind took back were taken all the same.
+        Turns that a crash or a rewind took back were taken all the same. Raises: RunError if a run that has begun has
+        no count of them.
         """
+        if clock.examples and not self.turns:
+            raise RunError(
+                f"The run has been trained on {clock.examples:,} examples, and {LEDGER} counts no private turn.",
+                "What it has spent is unknown.",
+                "Restore that file, or train a new run.",
+            )
         steps = self.left // self.rule.turns
         if clock.examples + steps * batch_size >= clock.length:
             return False
@@ -227,9 +237,8 @@ def read_ledger(folder: Path) -> list[Taken]:
     found: list[Taken] = []
     for line in read_json_lines(folder / LEDGER):
         taken = _taken(line, folder / LEDGER)
-        rule = (taken.rate, taken.multiplier, taken.clip)
-        if found and (found[-1].rate, found[-1].multiplier, found[-1].clip) == rule:
-            found[-1] = Taken(*rule, found[-1].turns + taken.turns)
+        if found and _terms(found[-1]) == _terms(taken):
+            found[-1] = Taken(*_terms(taken), found[-1].turns + taken.turns)
         else:
             found.append(taken)
     return found
@@ -237,7 +246,8 @@ def read_ledger(folder: Path) -> list[Taken]:
 
 def _taken(line: Mapping[str, Any], path: Path) -> Taken:
     try:
-        taken = Taken(float(line["rate"]), float(line["multiplier"]), float(line["clip"]), int(line["turns"]))
+        rate, multiplier, clip = (float(line[name]) for name in TERMS[:3])
+        taken = Taken(rate, multiplier, clip, int(line["most_turns"]), int(line["turns"]))
         if taken.turns < 1 or not 0 < taken.rate <= 1 or min(taken.multiplier, taken.clip) < 0:
             raise ValueError
     except (KeyError, TypeError, ValueError) as error:
@@ -247,8 +257,13 @@ def _taken(line: Mapping[str, Any], path: Path) -> Taken:
     return taken
 
 
+def _terms(rule: Private | Taken) -> tuple[float, float, float, int]:
+    return rule.rate, rule.multiplier, rule.clip, rule.most_turns
+
+
 def _words(rule: Private | Taken) -> str:
-    return f"rate {rule.rate:g}, multiplier {rule.multiplier:g} and clip {rule.clip:g}"
+    rate, multiplier, clip, most = _terms(rule)
+    return f"rate {rate:g}, multiplier {multiplier:g}, clip {clip:g} and {most:,} turns"
 
 
 def _to_disk(path: Path) -> None:

@@ -118,7 +118,9 @@ def records(count: int, canary: Tensor | None = None, size: Tensor | None = None
 def audit_adjacency(engine: Engine) -> EngineFinding:
     """Measure how much one hostile record moves the clipped sum, in units of `clip`."""
     others = 40
-    hostile = torch.stack([torch.full((FEATURES,), value) for value in (1e4, -1e4, 1e-4, 30.0, math.inf, math.nan)])
+    hostile = torch.stack(
+        [torch.full((FEATURES,), value) for value in (1e4, -1e4, 1e-4, 30.0, 1e35, math.inf, math.nan)]
+    )
     held = records(others + len(hostile) + 1)
     held["x"][others:-1] = hostile
     held["canary"][-1], held["size"][-1] = 0, 1e6
@@ -311,10 +313,10 @@ def _ledger(spent: list[Release], read: NDArray[np.int64]) -> EngineFinding:
 
 
 def mu_from_errors(inside: NDArray[np.float64], outside: NDArray[np.float64], level: float) -> float:
-    """Return a lower bound of mu from the errors of a threshold between the means that a clip of 1 promises or exceeds.
+    """Return a lower bound of mu from the errors of a threshold halfway between the means.
 
-    The threshold, half of the mean difference, is a function of the scores' means alone; the errors' upper bounds are
-    Clopper and Pearson's at level / 2 each. mu >= -Phi^-1(false positives) - Phi^-1(false negatives).
+    mu >= -Phi^-1(false positives) - Phi^-1(false negatives), each at its upper bound of Clopper and Pearson.
+    Args: inside, outside scores (n,) of trials with and without a canary; level of a bound that is too high.
     """
     threshold = (inside.mean() + outside.mean()) / 2
     missed = _upper(int((inside <= threshold).sum()), len(inside), level / 2)
@@ -327,7 +329,10 @@ def _upper(hits: int, trials: int, level: float) -> float:
 
 
 def mu_from_means(inside: NDArray[np.float64], outside: NDArray[np.float64], level: float) -> float:
-    """Return a lower bound of mu from the difference of means over the deviation outside, for normal scores."""
+    """Return a lower bound of mu from the difference of means over the deviation outside, for normal scores.
+
+    Args: see mu_from_errors.
+    """
     size = (inside.mean() - outside.mean()) / outside.std(ddof=1)
     error = math.sqrt(1 / len(inside) + 1 / len(outside) + size**2 / (2 * len(outside)))
     return max(0.0, float(size + ndtri(level) * error))
