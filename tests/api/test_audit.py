@@ -89,6 +89,7 @@ def test_rows_learned_by_heart_are_found(tmp_path: Path) -> None:
     assert found["outcome"] == "leak" and likelihood["leaks"] and likelihood["auc"]["value"] > 0.8
 
 
+@pytest.mark.slow
 def test_what_cannot_be_audited_gets_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stopped = old("generate-pictures-stopped", tmp_path)
     for verb in ("audit", "card"):

@@ -46,6 +46,7 @@ FORMS = [*TASKS, ("tables", "generate", "two tables")]  # a task that keeps the 
 NAMES = ["-".join(form) for form in FORMS]
 UNTRAINED = {(kind, task) for kind, task in TASKS if kinds.task_of(kinds.kind_named(kind), task).untrained is not None}
 OFTEN = {"records.every_steps": "2", "records.checkpoint_every_steps": "2", "records.marks": "[0, 1]"}
+ATTACKED = {("pictures", "generate"), ("points", "generate"), ("tables", "generate"), ("tables", "impute")}
 Asked = Mapping[str, Any]
 
 
@@ -347,6 +348,19 @@ def test_the_report_is_drawn_from_the_folder_alone(made: Made) -> None:
     assert made.run.report.read_bytes() == before
     verdict = json.loads(made.run.evaluation.read_text())["verdict"]["headline"]
     assert verdict.split(":")[0] in made.run.report.read_text()
+
+
+def test_it_is_attacked_or_refuses_in_words(made: Made, tmp_path: Path) -> None:
+    run = shutil.copytree(made.run.folder, tmp_path / "run")
+    try:
+        found = gf.audit(run)
+    except InputError as error:
+        assert error.what.endswith(".") and error.do
+        assert (made.kind, made.task) not in ATTACKED or made.source.name == "clinic"
+        return
+    assert (made.kind, made.task) in ATTACKED
+    assert found["verdict"]["headline"].endswith(".") and found["attacks"][0]["chance"] == 0.5
+    assert gf.card(run)[0].is_file()
 
 
 def test_the_game_is_the_same_in_a_process_that_is_sent_its_examples(made: Made) -> None:
