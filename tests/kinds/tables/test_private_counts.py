@@ -1,4 +1,4 @@
-"""Private counts and trees: how far one row can move them, how much noise they have, and what is found of planted data."""
+"""Private counts and trees: how far one row moves them, how much noise they have, what is found in planted data."""
 
 import math
 from dataclasses import replace
@@ -154,7 +154,7 @@ def test_without_noise_rows_have_the_counts_of_the_data():
 
 
 def test_of_noise_alone_no_edge_is_chosen_and_rows_can_be_drawn():
-    label, codes, tree = fitted(1e4)
+    _, _, tree = fitted(1e4)
     assert tree.edges == ()
     drawn, cells = trees.draw(tree, 50, np.random.default_rng(0))
     assert len(drawn) == 50 and all(cell.max() < 4 for cell in cells)
