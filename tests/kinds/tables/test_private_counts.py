@@ -205,6 +205,13 @@ def test_values_beyond_the_schema_are_clipped_and_unknown_ones_are_missing():
     assert day[0] == 0 and day[1] == cells_of(SEEN).valued - 1
 
 
+def test_a_word_for_missing_values_is_a_category_where_the_schema_names_it(tmp_path):
+    (tmp_path / "t.csv").write_text("x,y\n" + "a,1\n?,2\nNA,3\n,4\n" * 6)
+    column = PublicColumn(name="x", kind="category", categories=("a", "?"))
+    (codes,) = encoded(tmp_path / "t.csv", [cells_of(column)], 24)
+    assert codes[:4].tolist() == [0, 1, 2, 2]
+
+
 def test_the_cell_of_a_row_does_not_depend_on_the_other_rows(tmp_path):
     frame = table(60)
     frame.to_csv(tmp_path / "a.csv", index=False)
