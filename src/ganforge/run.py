@@ -7,7 +7,6 @@
       events.jsonl      what happened: started, resumed, refitted, plateau, rewound, guarded, ...    (engine, api)
       privacy.json      of a private run: every release, what it costs, what stands outside the guarantee (privacy)
       release/          of a private run: what was published of the data, with noise; the rest follows from it
-      privacy_steps.jsonl  private turns, each counted before it is taken                            (engine)
       page.json         the words of the task for the pages about the run                            (records.Page)
       evaluation.json   the last evaluation: every measure beside floor and reference, a verdict, and what to show
       audit.json        the last audit: what attacks on the run found                                 (api.audit)

@@ -153,6 +153,7 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("tables", "generate"): (_table, {"examples": 1_600}),
     ("tables", "generate", "two tables"): (_two_tables, {"examples": 1_600}),
     ("tables", "impute"): (_holes, {"examples": 1_600}),
+    ("tables", "private"): (_table, {"private": "epsilon=20,bounds=0.3", "delta": 1e-3, "label": "member"}),
     ("tables", "regress"): (_numbers, {"examples": 2_000, "label": "y"}),
     ("points", "generate"): (_points, {"examples": 2_000}),
     ("sounds", "generate"): (_notes, {"examples": 320}),

@@ -1,4 +1,4 @@
-"""Private counts and trees: how far one row can move them, how much noise they have, and what is found of planted data."""
+"""Private counts and trees: how far one row moves them, how much noise they have, what is found in planted data."""
 
 import math
 from dataclasses import replace
@@ -154,7 +154,7 @@ def test_without_noise_rows_have_the_counts_of_the_data():
 
 
 def test_of_noise_alone_no_edge_is_chosen_and_rows_can_be_drawn():
-    label, codes, tree = fitted(1e4)
+    _, _, tree = fitted(1e4)
     assert tree.edges == ()
     drawn, cells = trees.draw(tree, 50, np.random.default_rng(0))
     assert len(drawn) == 50 and all(cell.max() < 4 for cell in cells)
@@ -203,6 +203,13 @@ def test_values_beyond_the_schema_are_clipped_and_unknown_ones_are_missing():
     assert (np.diff(drawn) > 0).all() and drawn.min() >= 0 and drawn.max() <= 1e6
     day = cells_of(SEEN).encode(pd.Series(["2020-01-01", "2024-12-31"]))
     assert day[0] == 0 and day[1] == cells_of(SEEN).valued - 1
+
+
+def test_a_word_for_missing_values_is_a_category_where_the_schema_names_it(tmp_path):
+    (tmp_path / "t.csv").write_text("x,y\n" + "a,1\n?,2\nNA,3\n,4\n" * 6)
+    column = PublicColumn(name="x", kind="category", categories=("a", "?"))
+    (codes,) = encoded(tmp_path / "t.csv", [cells_of(column)], 24)
+    assert codes[:4].tolist() == [0, 1, 2, 2]
 
 
 def test_the_cell_of_a_row_does_not_depend_on_the_other_rows(tmp_path):

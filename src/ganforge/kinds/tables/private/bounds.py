@@ -25,6 +25,7 @@ from ganforge.core.noise import PrivateNoise
 from ganforge.kinds.tables.private.counts import Codes, Numbers
 from ganforge.kinds.tables.private.schema import MOST_CATEGORIES, PublicColumn, word_of
 from ganforge.kinds.tables.private.source import raw_rows, refuse_changed
+from ganforge.kinds.tables.reading.text_values import MISSING as MISSING_WORDS
 
 LOWEST, HIGHEST = -10, 40  # powers of two that bound the size of a number
 SIZES = HIGHEST - LOWEST + 1  # 0 up to 2^LOWEST, then each power
@@ -36,6 +37,11 @@ SORTS = TEXT + 1
 CLEAR = 4.0  # deviations of noise above which a sort is in the range
 FEW = 2**7  # a whole number below: its values may be categories, such as 0 and 1
 Bought = Mapping[str, NDArray[Any]]
+
+
+def present(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Return values (N,) with None in the place of words for missing ones, such as NA."""
+    return values.where(~values.isin(MISSING_WORDS), None) if pd.api.types.is_string_dtype(values.dtype) else values
 
 
 def sorts_of(values: pd.Series[Any]) -> Codes:
@@ -69,7 +75,7 @@ def release_ranges(
     for frame in raw_rows(source):
         seen += len(frame)
         for place, name in enumerate(names):
-            counts[place] += np.bincount(sorts_of(frame[name]), minlength=SORTS)
+            counts[place] += np.bincount(sorts_of(present(frame[name])), minlength=SORTS)
     refuse_changed(source, rows, seen)
     return {"sorts": counts + noise.gaussian(counts.shape, multiplier * math.sqrt(len(names)))}
 
@@ -88,7 +94,7 @@ def release_categories(
     for frame in raw_rows(source):
         seen += len(frame)
         for name in names:
-            found[name].update(word_of(value) for value in frame[name].dropna())
+            found[name].update(word_of(value) for value in present(frame[name]).dropna())
     refuse_changed(source, rows, seen)
     least, passed = threshold_of(len(names), multiplier, delta), {}
     for name, counter in found.items():

@@ -15,12 +15,13 @@ from ganforge.kinds.tables.private.cells import cells_of
 from ganforge.kinds.tables.private.schema import PublicColumn, Schema, read_schema, schema_for
 from ganforge.kinds.tables.private.source import names_and_rows
 from ganforge.kinds.tables.private.tree import CHOICE, MOST_CLASSES, PAIRS, TRIPLES
+from ganforge.planning.compute import choose_compute
 from ganforge.planning.draft import ASKED, Draft, choose_data
 from ganforge.privacy.accounting import Release, gaussian_multiplier
 from ganforge.privacy.ledger import ADD_REMOVE, OUTSIDE, PUBLIC_COUNT, Ledger, asked_of
 from ganforge.privacy.options import read_private
 from ganforge.privacy.settings import ABSENT, PrivateSettings, budget_of
-from ganforge.recipe import Compute, Data, Network, Recipe, Request
+from ganforge.recipe import Data, Network, Recipe, Request
 
 TARGET = 0.05  # share of the tree's budget that counts the values of a number to predict, which are merged to classes
 THRESHOLD = 0.1  # share of delta for the categories that pass a threshold, where they are bought
@@ -159,11 +160,7 @@ def plan_private(request: Request, task: type[Task]) -> Recipe:
         target=(schema.target, ASKED if schema.target else "none was named: columns are learned among themselves"),
         rows=(rows, "their number is public"),
     )
-    draft.choose(
-        Compute,
-        device=("cpu", "counts take seconds on a processor"),
-        precision=("float32", "counts are exact in any case"),
-    )
+    choose_compute(draft)
     draft.choose(Network, name=("tree", _why(schema)))
     bought = (
         bounds,

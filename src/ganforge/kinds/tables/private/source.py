@@ -14,7 +14,6 @@ from ganforge.errors import DataError
 from ganforge.kinds.tables.private.cells import Cells, Codes
 from ganforge.kinds.tables.reading.source import ROWS_AT_ONCE, open_source
 from ganforge.kinds.tables.reading.survey import FEWEST_ROWS
-from ganforge.kinds.tables.reading.text_values import without_missing
 
 
 def names_and_rows(source: str | Path) -> tuple[tuple[str, ...], int]:
@@ -33,13 +32,17 @@ def names_and_rows(source: str | Path) -> tuple[tuple[str, ...], int]:
 
 
 def raw_rows(source: str | Path) -> Iterator[pd.DataFrame]:
-    """Yield the table in parts: the cells of a text file as texts, None where missing; others as they are stored."""
+    """Yield the table in parts: the cells of a text file as texts, None where empty; others as they are stored.
+
+    Words for missing values, such as NA, stay: a schema may name them as categories.
+    """
     opened = open_source(source)
     if opened.cells is None:
         yield from opened.chunks()
         return
     for table in opened.cells(ROWS_AT_ONCE):
-        texts = [without_missing(pc.utf8_trim_whitespace(_whole(column))) for column in table.columns]
+        texts = [pc.utf8_trim_whitespace(_whole(column)) for column in table.columns]
+        texts = [pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text) for text in texts]
         yield pd.DataFrame(
             {name: text.to_numpy(zero_copy_only=False) for name, text in zip(table.column_names, texts, strict=True)}
         )
