@@ -35,7 +35,7 @@ MOST_LINES = 400
 KIND_LINES, TASK_LINES = 1_000, 500  # of a kind of data, and more for each of its tasks
 # From before there was a budget; of sounds, files, features and streams serve every verb, and three more are to come.
 # A new feature may raise these, nothing else.
-LARGE_KINDS = {"pictures": 10_020, "tables": 22_100, "sounds": 7010, "text": 7_120, "interactions": 9_400}
+LARGE_KINDS = {"pictures": 10_020, "tables": 22_150, "sounds": 7010, "text": 7_120, "interactions": 9_400}
 
 
 def faults_of_layers(package: Path) -> Iterator[str]:
