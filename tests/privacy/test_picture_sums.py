@@ -58,9 +58,9 @@ def test_without_noise_the_moments_come_back_exactly() -> None:
 
 def test_without_noise_a_label_gets_its_own_covariance() -> None:
     roots = [np.diag([3.0, 2.0, 1.0]), np.array([[1.0, 0, 0], [1.0, 1.0, 0], [0, 0, 2.0]])]
-    scatter = np.stack([100 * root @ root.T for root in roots])[:, None]
-    factors = factors_of(scatter, np.full((2, 1), 100.0), 0.0, directions=3)
-    for factor, root in zip(factors[:, 0], roots, strict=True):
+    scatter = np.stack([100 * root @ root.T for root in roots])
+    factors = factors_of(scatter, np.full(2, 100.0), 0.0, directions=3)
+    for factor, root in zip(factors, roots, strict=True):
         np.testing.assert_allclose(factor @ factor.T, root @ root.T, atol=1e-9)
 
 
@@ -91,7 +91,7 @@ def test_each_release_gets_the_noise_that_the_ledger_tells_and_sees_no_exact_sum
     assert [name for name, _ in told] == names
     kinds = ["bounds", "means", "bounds", *["centres"] * mixture.ROUNDS, "bounds", "covariances"]
     assert [noise for _, noise in told] == [multipliers(1.0)[kind] for kind in kinds]
-    assert made.counts.shape == (LABELS, 2) and made.factors.shape == (LABELS, 2, SIZE, 4)
+    assert made.counts.shape == (LABELS, 2) and made.factors.shape == (LABELS, SIZE, 4)
 
 
 def test_an_empty_label_is_drawn_from_noise_without_a_failure() -> None:

@@ -1,8 +1,8 @@
-"""The mixture of Gaussians that noisy sums describe: for each label some centres, each with its covariance.
+"""The mixture of Gaussians that noisy sums describe: for each label some centres and one covariance.
 
 Released, in this order: a bound on the norms of pictures, the mean of each label; a bound on the distances from it,
 some rounds of k-means within each label (Lloyd 1982, with noisy sums as in Blum et al. 2005); a bound on the distances
-from the centres, the covariance around each centre. Each step sees the data through the noisy results of
+from the centres, the covariance of a label around its own. Each step sees the data through the noisy results of
 the steps before it, so it is an adaptive composition of Gaussian releases.
 """
 
@@ -29,7 +29,7 @@ from ganforge.kinds.pictures.private.sums import (
 
 ROUNDS = 3  # of k-means
 SHARES = {"bounds": 0.04, "means": 0.10, "centres": 0.30, "covariances": 0.56}  # of what the judge leaves
-VARIED = 0.2  # of an entry of a relative covariance: how far those of labels and centres differ (see `_believed`)
+VARIED = 0.2  # of an entry of a relative covariance: how far those of labels differ (see `_believed`)
 Publish = Callable[[str, float, Callable[[], NDArray[np.float64]]], NDArray[np.float64]]
 """publish(name, multiplier, exact) -> exact() with noise, or what was released under this name before."""
 
@@ -48,11 +48,11 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """L labels (1 without any), each with M centres, and directions of the deviations from each."""
+    """L labels (1 without any), each with M centres, and directions of the deviations from them."""
 
     counts: NDArray[np.float64]  # (L, M) of pictures, noisy and positive
     centres: NDArray[np.float64]  # (L, M, D)
-    factors: NDArray[np.float64]  # (L, M, D, R): deviations from a centre are factor @ z, z standard normal
+    factors: NDArray[np.float64]  # (L, D, R): deviations from a centre are factor @ z, z standard normal
 
     @property
     def label_means(self) -> NDArray[np.float64]:
@@ -101,11 +101,10 @@ def release(
 
     def squares() -> NDArray[np.float64]:
         x, cell = residuals(centres)
-        return exact_squares(x, cell, labels * components, bound)
+        return exact_squares(x, cell // components, labels, bound)
 
     scatter = squares_of(publish("covariances", noise_of["covariances"], squares), size, bound)
-    cells = scatter.reshape(labels, components, size, size)
-    factors = factors_of(cells, counts, noise_of["covariances"] * bound**2, form.directions)
+    factors = factors_of(scatter, counts.sum(1), noise_of["covariances"] * bound**2, form.directions)
     return Mixture(counts, centres, factors)
 
 
@@ -142,32 +141,41 @@ def _nearest(x: Coefficients, label: Cells, centres: NDArray[np.float64]) -> Cel
 def factors_of(
     scatter: NDArray[np.float64], counts: NDArray[np.float64], noise: float, directions: int
 ) -> NDArray[np.float64]:
-    """Return factors (L, M, D, R) from noisy sums of squares.
+    """Return factors (L, D, R) from noisy sums of squares.
 
-    The covariance of all together is known best: its eigenvalues are shrunk for the noise. In its eigenvectors a
-    label's own is compared with it, and that of a centre with its label's; each is believed as far as noise permits.
+    The covariance of all labels together is known best. In its eigenvectors a label's own is compared with it, and
+    believed as far as the noise permits.
 
-    Args: scatter (L, M, D, D); counts (L, M); noise the deviation of the diagonal's noise, of the rest by sqrt 2 less.
+    Args: scatter (L, D, D); counts (L,); noise the deviation of the diagonal's noise, of the rest by sqrt 2 less.
     """
-    labels, components, size, _ = scatter.shape
+    labels, size, _ = scatter.shape
     total = counts.sum()
-    values, basis = shrunk(scatter.sum((0, 1)) / total, noise * np.sqrt(labels * components) / total)
+    values, basis = pooled(scatter.sum(0) / total, noise * np.sqrt(labels) / total)
     kept = max(1, min(directions, int((values > 0).sum())))
     roots, basis = np.sqrt(np.maximum(values[:kept], 0)), basis[:, :kept]
-    factors = np.zeros((labels, components, size, directions))
+    factors = np.zeros((labels, size, directions))
     if not roots.all():
         return factors
     scale = np.outer(1 / roots, 1 / roots)  # in the eigenvectors and these units the covariance of all is I
-    for label, cells in enumerate(scatter):
-        inner = (basis.T @ cells @ basis) * scale  # (M, R, R)
-        count = counts[label].sum()
-        own = _believed(inner.sum(0) / count, np.eye(kept), noise * np.sqrt(components) / count * scale)
-        for place, cell in enumerate(inner):
-            count = counts[label, place]
-            found = _believed(cell / count, own, noise / count * scale)
-            values, vectors = np.linalg.eigh(found)
-            factors[label, place, :, :kept] = basis @ (roots[:, None] * (vectors * np.sqrt(np.maximum(values, 0))))
+    for label, own in enumerate(scatter):
+        relative = (basis.T @ own @ basis) * scale / counts[label]
+        found = _believed(relative, np.eye(kept), noise / counts[label] * scale)
+        values, vectors = np.linalg.eigh(found)
+        factors[label, :, :kept] = basis @ (roots[:, None] * (vectors * np.sqrt(np.maximum(values, 0))))
     return factors
+
+
+def pooled(matrix: NDArray[np.float64], noise: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return eigenvalues, descending, and eigenvectors of a noisy covariance (D, D), freed of its noise.
+
+    What stands above the noise is kept (`shrunk`); of the rest the variances of single coefficients are known, for
+    the noise of a diagonal does not grow with D, but not how coefficients vary together.
+    """
+    values, vectors = shrunk(matrix, noise)
+    clear = (vectors * values) @ vectors.T
+    rest = np.maximum(np.diag(matrix) - np.diag(clear) - noise, 0)
+    values, vectors = np.linalg.eigh(clear + np.diag(rest))
+    return np.maximum(values[::-1], 0), vectors[:, ::-1]
 
 
 def _believed(

@@ -21,7 +21,7 @@ class MixtureGenerator(nn.Module):
         self.shape = (channels, min(kept, height), min(kept, width))
         size, known = math.prod(self.shape), max(labels, 1)
         self.centres = nn.Parameter(torch.zeros(known, components, size), requires_grad=False)
-        self.factors = nn.Parameter(torch.zeros(known, components, size, directions), requires_grad=False)
+        self.factors = nn.Parameter(torch.zeros(known, size, directions), requires_grad=False)
         self.shares = nn.Parameter(torch.ones(known, components), requires_grad=False)  # of centres, by noisy counts
         self.register_buffer("rows", torch.from_numpy(basis(height, self.shape[1])).float(), persistent=False)
         self.register_buffer("columns", torch.from_numpy(basis(width, self.shape[2])).float(), persistent=False)
@@ -32,7 +32,7 @@ class MixtureGenerator(nn.Module):
         place = torch.special.ndtr(latent[:, 0])[:, None]  # (B, 1) in 0..1
         ends = self.shares.cumsum(1) / self.shares.sum(1, keepdim=True)
         chosen = (place > ends[label][:, :-1]).sum(1)  # (B,)
-        away = torch.einsum("bdr,br->bd", self.factors[label, chosen], latent[:, 1:])
+        away = torch.einsum("bdr,br->bd", self.factors[label], latent[:, 1:])
         found = (self.centres[label, chosen] + away).view(-1, *self.shape)  # (B, C, K, K)
         pictures = torch.einsum("bckl,kh,lw->bchw", found, self.rows, self.columns)
         return pictures.clamp(0, 1) * 2 - 1
@@ -41,7 +41,7 @@ class MixtureGenerator(nn.Module):
 def generator_of(mixture: Mixture, shape: tuple[int, ...], labels: int, kept: int) -> MixtureGenerator:
     """Return the generator of a released mixture. Args: shape (C, H, W); labels 0 without any; kept coefficients."""
     _, components, _ = mixture.centres.shape
-    made = MixtureGenerator(shape, labels, components, mixture.factors.shape[3], kept)
+    made = MixtureGenerator(shape, labels, components, mixture.factors.shape[2], kept)
     shares = mixture.counts / mixture.counts.sum()
     for parameter, value in ((made.centres, mixture.centres), (made.factors, mixture.factors), (made.shares, shares)):
         parameter.copy_(torch.from_numpy(value))

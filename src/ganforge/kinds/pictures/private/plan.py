@@ -21,9 +21,9 @@ from ganforge.recipe import Network, Recipe
 
 RECORD = "a picture with its label"
 FEW = 25.0  # pictures of a label for each unit of noise, below which its mean is mostly noise
-DIRECTIONS = 40  # of the deviations from centres, at most
-SIDES = ((0.0, 8), (1000.0, 12))  # pictures of a label for each unit of noise -> coefficients a side
-CENTRES = ((0.0, 1), (150.0, 4), (1000.0, 8))  # the same -> centres of a label
+DIRECTIONS = 64  # of the deviations from centres, at most
+SIDES = ((0.0, 8), (4000.0, 12))  # pictures of a label for each unit of noise -> coefficients a side
+CENTRES = ((0.0, 1), (150.0, 4), (4000.0, 12))  # the same -> centres of a label
 
 
 class PrivatePictureSettings(PrivateSettings):
