@@ -1,4 +1,4 @@
-"""What the name of a column claims that it holds: English, German, French, Spanish and Italian."""
+"""What the name of a column claims that it holds, in English, German, French, Spanish, Italian and partly in others."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from itertools import pairwise
 _WORDS = {
     "email": "email emails mailadresse emailadresse courriel correo mail emailaddress",
     "phone": "phone phones telephone telefon tel mobile mobil handy fax telefono telefonnummer mobilnummer handynummer "
-    "rufnummer festnetz movil cellulare cell cellphone whatsapp phonenumber msisdn portable telefonino",
+    "rufnummer festnetz movil cellulare cell cellphone whatsapp phonenumber msisdn portable telefonino telefoon",
     "birth": "dob birthdate birthday dateofbirth geburtsdatum geburtstag gebdatum geboren naissance nacimiento nascita "
-    "born nato nata nacido nacida birth",
-    "postcode": "postcode zip zipcode plz postleitzahl cap postal postalcode",
+    "born nato nata nacido nacida birth "
+    "geboortedatum urodzenia dataurodzenia nascimento",
+    "postcode": "postcode zip zipcode plz postleitzahl cap postal postalcode kodpocztowy kod cep",
     "street": "street address adresse anschrift strasse rue calle direccion domicilio via indirizzo addr hausnummer "
-    "addressline streetname",
+    "addressline streetname straat adres ulica rua morada endereco",
     "place": "lat latitude lon lng long longitude breitengrad laengengrad langengrad breite laenge latitud longitud "
     "latitudine longitudine gps coordinates coordinate koordinaten coordenadas coordonnees geo latlon latlng",
     "national-id": "ssn nino nhs bsn pesel cpf dni nie nif codicefiscale steuerid steueridentifikationsnummer "
@@ -27,7 +28,8 @@ _WORDS = {
     "url": "url website webseite homepage link web sito",
     "name": "firstname lastname surname forename fullname familyname givenname middlename maidenname vorname nachname "
     "familienname zuname geburtsname prenom nom nombre nombres apellido apellidos nome cognome cognomi author autor "
-    "owner inhaber employee teacher doctor arzt medecin medico",
+    "owner inhaber employee teacher doctor arzt medecin medico "
+    "naam voornaam achternaam imie nazwisko",
     "identifier": "uuid guid username login userid nickname benutzername kennzeichen licenceplate licenseplate "
     "numberplate patientid customerid kundennummer kundennr mitgliedsnummer patientennummer personalnummer "
     "versichertennummer versicherungsnummer matrikelnummer kontonummer accountnumber mrn memberid employeeid",

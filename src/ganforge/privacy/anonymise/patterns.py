@@ -63,7 +63,7 @@ _VERSION = re.compile(
     r"(?:\bv|\bversion|\bver|\brelease|\bbuild|\bfirmware|§|\bsection|\bchapter)[\s.:]*$", re.IGNORECASE
 )
 _CARD = re.compile(r"(?<![\w.,-])\d(?:[ -]?\d){12,18}(?![\w-]|[.,]\d)")
-_WRITTEN = re.compile("|".join(rf"(?<![\w.-])(?:{one.written})(?![\w-]|\.\d)" for one in SCHEMES if one.written))
+_WRITTEN = re.compile("|".join(rf"(?<![\w.+-])(?:{one.written})(?![\w-]|\.\d)" for one in SCHEMES if one.written))
 _NATIONAL = re.compile(
     r"(?<!\w)(?:ssn|social security|national (?:id|insurance|identity)|nhs|nino|bsn|burgerservicenummer|pesel|cpf|"
     r"dni|nie|"
@@ -74,12 +74,13 @@ _NATIONAL = re.compile(
     r"(?P<part>[A-Z0-9](?:[ ./-]?[A-Z0-9]){7,17})(?!\w)",
     re.IGNORECASE,
 )
+_EXTENSION = r"(?: ?(?:x|ext\.?) ?\d{1,6})?(?!\w|-\d)"
 _PHONES = (  # (form, fewest and most digits)
-    (re.compile(r"(?<![\w+])\+[1-9]\d{0,2}(?:[ .\-/]?\(?\d{1,9}\)?){1,7}(?!\w)"), 8, 15),
-    (re.compile(r"(?<![\w+./-])00[1-9]\d{0,2}(?:[ .\-/]\(?\d{1,9}\)?){1,7}(?!\w)"), 10, 17),
+    (re.compile(r"(?<![\w+])\+[1-9]\d{0,2}(?:[ .\-/]?\(?\d{1,9}\)?){1,7}" + _EXTENSION), 8, 19),
+    (re.compile(r"(?<![\w+./-])00[1-9]\d{0,2}(?:[ .\-/]\(?\d{1,9}\)?){1,7}" + _EXTENSION), 10, 21),
     (re.compile(r"(?<![\w.,:/-])(?:\(0\d{1,4}\) ?|0\d{1,4}[ /.-])\d{2,8}(?:[ .-]\d{2,8}){0,4}(?!\w|[.,:/-]\d)"), 9, 12),
     (re.compile(r"(?<![\w.-])(?:1[ .-])?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}(?=([-.])\d{3}\1))[-. ]?[2-9]\d{2}[-.]\d{4}"
-                r"(?!\w|[-.]\d)"), 10, 11),
+                + _EXTENSION), 10, 15),
     (re.compile(r"(?<![\w.,-])(?:[6789]\d{2} \d{2} \d{2} \d{2}|[89]\d \d{3} \d{2} \d{2}|3[2-9]\d ?\d{3} \d{4}|"
                 r"3[2-9]\d \d{7})"
                 r"(?! ?\d|\w)"), 9, 10),
