@@ -9,7 +9,7 @@ the test part, which chose nothing. Frechet distance: of 64 principal components
 
 DP-MERF (Harder, Adamczewski and Park 2021): the mean of random Fourier features of each label is released once; a
 generator is fitted to it. One record is replaced by another there, which costs twice the noise of one added or removed.
-Floors: real pictures learn in place of samples; always the most frequent label. Noise is secret, so a second run differs.
+Floors: real pictures in place of samples; always the most frequent label. Noise is secret, so a second run differs.
 """
 
 from __future__ import annotations
