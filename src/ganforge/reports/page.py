@@ -258,7 +258,8 @@ def value_text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, Mapping) and "name" in value:  # a label with its counts
-        counts = [f"{number(count)} {key.replace('_', '-')}" for key, count in value.items() if key != "name"]
+        facts = {key: fact for key, fact in value.items() if key != "name" and fact not in (None, [], ())}
+        counts = [f"{number(fact)} {key.replace('_', '-')}" for key, fact in facts.items()]
         return f"{value['name']} ({', '.join(counts)})" if counts else str(value["name"])
     if isinstance(value, Mapping) and {"height", "width"} <= set(value):
         return f"{value['height']} x {value['width']} ({number(value.get('count', ''))})"
