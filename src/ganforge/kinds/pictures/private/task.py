@@ -70,8 +70,7 @@ class PrivatePictures(Task):
 
     def page_of(self, recipe: Recipe) -> Page:
         """Return the words for a run, with what another look at its data would cost."""
-        about = {name: getattr(self.page, name) for name in ("nouns", "judged", "samples", "caption", "note")}
-        return Page(**about, once=why_once(recipe.section(PrivatePictureSettings)))
+        return replace(self.page, once=why_once(recipe.section(PrivatePictureSettings)))
 
     def plan(self, request: Request, tell: Tell) -> Job:
         """Open the pictures and choose every setting from what is public about them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -59,12 +59,17 @@ class PrivateTableTask(Task):
     untrained: ClassVar[str | None] = UNTRAINED
     keeps_data: ClassVar[bool] = False
     labels: ClassVar[str | None] = None
-    page: ClassVar[Page] = Page(nouns="rows", judged="rows drawn from the release")
+    page: ClassVar[Page] = Page(
+        nouns="rows",
+        judged="rows drawn from the release",
+        caption="Rows that are drawn from noisy counts",
+        story="No network was trained: every row is drawn from counts that were released once.",
+    )
 
     def page_of(self, recipe: Recipe) -> Page:
         """Return the words of the run's pages, with the price of its one look."""
         once = why_once(recipe.section(PrivateTableSettings))
-        return Page(nouns=self.page.nouns, judged=self.page.judged, once=once)
+        return replace(self.page, once=once)
 
     def plan(self, request: Request, tell: Tell) -> PrivateTableJob:
         """Choose everything, from the schema and the number of rows. Raises: DataError, RecipeError."""
