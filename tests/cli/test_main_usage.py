@@ -24,6 +24,9 @@ VERBS = (
     "report",
     "diagnose",
     "profile",
+    "audit",
+    "card",
+    "privacy",
     "anonymise",
     "lock",
     "unlock",
@@ -68,7 +71,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("typed", "sentences"),
     [
         ("trian digits", ["no verb 'trian'", "Did you mean 'train'?", "ganforge --help"]),
-        ("waltz", ["no verb 'waltz'", "evaluate, invert, lock, plan, profile", "ganforge --help"]),
+        ("waltz", ["no verb 'waltz'", "evaluate, invert, lock, plan, privacy, profile", "ganforge --help"]),
         ("--bogus", ["no option --bogus", "ganforge --help"]),
         ("train", ["ganforge train needs DATA", "folder of pictures", "ganforge train --help"]),
         ("train a b", ["extra argument", "ganforge train --help"]),

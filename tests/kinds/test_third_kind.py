@@ -24,6 +24,7 @@ class Sniff:
     section = None
     measured: ClassVar[dict[str, str]] = {"freshness": "higher"}
     unguarded: ClassVar[str | None] = None
+    untrained: ClassVar[str | None] = None
     labels: ClassVar[str | None] = "It has no use for labels."
 
     def plan(self, request: Any, tell: Any) -> Any:

@@ -95,7 +95,7 @@ def test_a_password_is_asked_for_twice(
 ) -> None:
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     answers: list[str] = []
-    monkeypatch.setattr("ganforge.cli.lock.getpass", lambda prompt: answers.pop(0))
+    monkeypatch.setattr("getpass.getpass", lambda prompt: answers.pop(0))
     answers[:] = ["correct horse", "correct house"]
     assert "The two passwords differ." in typed("lock runs/people-1", capsys, code=2)
     answers[:] = ["", ""]

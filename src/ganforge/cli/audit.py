@@ -28,7 +28,10 @@ def audit(
     ] = False,
     seed: Seed = 0,
 ) -> None:
-    """Attack RUN and say what leaks of its training data; no attack can prove that nothing does."""
+    """Attack RUN, and say what leaks of its training data.
+
+    No attack can prove that nothing leaks.
+    """
     from ganforge.reports.audit import audit_blocks
 
     console = Console(stderr=as_json)
@@ -54,7 +57,7 @@ def card(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Write a model card of RUN from what was measured, and from nothing else."""
+    """Write a model card of RUN from what was measured alone."""
     console = Console()
     for path in ganforge.card(run, out, force=force):
         tables.say_path("Wrote", path, console)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
-from getpass import getpass
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -88,8 +88,8 @@ def _asked(password_file: Path | None, key_file: Path | None, *, twice: bool) ->
     if not sys.stdin.isatty():
         raise InputError("There is nobody to ask for the password.", "The input is not a terminal.", do)
     try:
-        password = getpass("Password: ")
-        if twice and getpass("The same again: ") != password:
+        password = getpass.getpass("Password: ")
+        if twice and getpass.getpass("The same again: ") != password:
             raise InputError("The two passwords differ.", "One of them has a slip.", "Repeat the command.")
     except EOFError as error:
         raise InputError("No password was typed.", "The input has ended.", do) from error

@@ -17,7 +17,10 @@ def privacy(
     run: RunFolder,
     as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print JSON and nothing else.")] = False,
 ) -> None:
-    """Show what RUN published of its data, what that costs in epsilon, and what the guarantee does not cover."""
+    """Show what RUN published of its data, and what that costs.
+
+    Also what the guarantee does not cover.
+    """
     found = ganforge.privacy_of(run)
     if as_json:
         print(json.dumps(found.to_json(), indent=2))
