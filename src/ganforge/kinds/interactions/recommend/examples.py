@@ -13,14 +13,19 @@ from torch import Tensor
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.interactions.low_rank import gram_factor
 from ganforge.kinds.interactions.recommend.exposure import SHOWN, candidates_of
-from ganforge.kinds.interactions.recommend.material import Material, RecommendSettings, counts_of, shelf_of
+from ganforge.kinds.interactions.recommend.material import (
+    FOLDS,
+    Material,
+    RecommendSettings,
+    counts_of,
+    drawn_users,
+    shelf_of,
+)
 from ganforge.kinds.interactions.scorers import Floats
 from ganforge.kinds.interactions.split import split_log
 
-FOLDS = 4  # of users: a scorer learns from those whose candidates it does not give
 FEW_ITEMS = 5_000  # up to which each fold has its scorer; beyond, one fold is enough
 VIEWS = 2  # ways in which the interactions of a user are hidden
-MOST_USERS = 5_000
 KEPT = 200  # items of a user
 JUDGED = 100  # candidates among which a list is chosen
 NEVER = -1e4  # the score of an empty place, in spreads
@@ -44,13 +49,11 @@ def examples_of(material: Material, chosen: RecommendSettings, seed: int) -> dic
 
     Lists are filled up with I. The scores of a user's candidates have a spread of 1.
     """
-    random = np.random.default_rng(seed_for(seed, "recommend/examples"))
     fit, items = material.fit, material.fit.shape[1]
-    fold = random.integers(0, FOLDS, fit.shape[0])
-    drawn = np.zeros(fit.shape[0], bool)
-    drawn[random.permutation(fit.shape[0])[: FOLDS * MOST_USERS]] = True
-    some = material.known.taken(drawn[material.known.user])
-    views = [split_log(some, material.by, seed_for(seed, "recommend/view", step=view)) for view in range(VIEWS)]
+    random, fold, _ = drawn_users(fit.shape[0], seed)
+    views = [
+        split_log(material.known, material.by, seed_for(seed, "recommend/view", step=view)) for view in range(VIEWS)
+    ]
     pairs = [(view.train.matrix(), view.test.matrix()) for view in views]
     parts: list[tuple[np.ndarray, ...]] = []
     for number in range(FOLDS if items <= FEW_ITEMS else 1):

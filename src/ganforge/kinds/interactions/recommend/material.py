@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from scipy.sparse import csr_matrix
 
+from ganforge.core.seeds import seed_for
 from ganforge.errors import DataError
 from ganforge.kinds.interactions.columns import LogSettings
 from ganforge.kinds.interactions.log import Log
@@ -19,6 +21,8 @@ from ganforge.kinds.interactions.scorers import Floats, Scorer
 from ganforge.kinds.interactions.split import By, split_by, split_log
 from ganforge.kinds.interactions.tuning import methods_for
 
+FOLDS = 4  # of users: a scorer learns from those whose candidates it does not give
+MOST_USERS = 5_000  # of a fold, whose lists the game sees
 FEWEST_USERS, FEWEST_MET = 20, 5  # users with so many interactions: intervals are over users, and each part needs some
 
 
@@ -38,7 +42,7 @@ class Material:
 
     reading: Reading
     by: By
-    known: Log  # the part `fit`
+    known: Log  # the part `fit` of the users whose lists the game sees
     fit: csr_matrix  # (U, I) what models learn from that are compared by validation
     validation: csr_matrix  # (U, I) what everything is chosen by
     train: csr_matrix  # (U, I) both: what a model learns from that is judged by the test part
@@ -78,6 +82,15 @@ def shelf_of(matrix: csr_matrix, chosen: RecommendSettings) -> Shelf:
     return Shelf(ease_of(matrix, chosen.penalty), factor_of(counts_of(matrix), chosen.correction))
 
 
+def drawn_users(count: int, seed: int) -> tuple[np.random.Generator, NDArray[np.int64], NDArray[np.bool_]]:
+    """Return random numbers for what follows, each user's fold (U,), and whether the game sees lists of his (U,)."""
+    random = np.random.default_rng(seed_for(seed, "recommend/examples"))
+    fold = random.integers(0, FOLDS, count)
+    drawn = np.zeros(count, bool)
+    drawn[random.permutation(count)[: FOLDS * MOST_USERS]] = True
+    return random, fold, drawn
+
+
 def open_material(source: str | Path, asked: LogSettings, seed: int) -> Material:
     """Read a log and split it. Raises: DataError, also if too few users can be judged by."""
     reading = read_log(source, asked)
@@ -90,5 +103,6 @@ def open_material(source: str | Path, asked: LogSettings, seed: int) -> Material
             "Give a longer log.",
         )
     split = split_log(reading.log, by, seed)
+    known = split.fit.taken(drawn_users(len(reading.log.users), seed)[2][split.fit.user])
     parts = (split.fit, split.validation, split.train, split.test)
-    return Material(reading, by, split.fit, *(part.matrix() for part in parts))
+    return Material(reading, by, known, *(part.matrix() for part in parts))
