@@ -260,6 +260,13 @@ def refuse_in_use(run: Run) -> None:
         raise RunError(f"{str(run.folder)!r} is in use by {holder}.", "It is being trained.", "Stop it first.")
 
 
+def refuse_unfinished(run: Run, why: str) -> None:
+    """Refuse a run whose training has not ended. Args: why a trained model is needed. Raises: RunError."""
+    if not run.finished():
+        do = f"Go on with: ganforge resume {run.folder}"
+        raise RunError(f"{str(run.folder)!r} is not finished.", why, do)
+
+
 def _cut_off(run: Run) -> bool:
     """Return whether a folder is empty or holds only what a process wrote that was killed before the recipe.
 

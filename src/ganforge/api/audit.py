@@ -9,11 +9,10 @@ from typing import Any
 
 from ganforge import __version__
 from ganforge.api.stored_run import Teller, on_this_machine, recipe_of, reopened
-from ganforge.errors import RunError
 from ganforge.planning.compute import library_threads, use
 from ganforge.privacy.attacks import attack
 from ganforge.privacy.engine_audit import audit_engine
-from ganforge.run import Run, refuse_in_use
+from ganforge.run import Run, refuse_in_use, refuse_unfinished
 
 OUTSIDE = (
     "The run was trained privately, and this audit reads its data without noise: what it says is outside the guarantee."
@@ -31,12 +30,7 @@ def audit(run: str | Path, *, engine: bool = False, seed: int = 0) -> dict[str, 
         InputError for a task that has no attacks.
     """
     folder = Run.open(run)
-    if not folder.finished():
-        raise RunError(
-            f"{str(run)!r} is not finished.",
-            "There is no model to attack before its training has ended.",
-            f"Go on with: ganforge resume {run}",
-        )
+    refuse_unfinished(folder, "There is no model to attack before its training has ended.")
     refuse_in_use(folder)
     tested = [asdict(finding) for finding in audit_engine()] if engine else []
     recipe = on_this_machine(recipe_of(folder))

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from ganforge.core.files import refuse_taken, write_whole
-from ganforge.errors import InputError, RunError, refused
+from ganforge.errors import InputError, refused
 from ganforge.reports.card import card_content, card_text
-from ganforge.run import Run
+from ganforge.run import Run, refuse_unfinished
 
 
 def card(run: str | Path, out: str | Path | None = None, *, force: bool = False) -> tuple[Path, Path]:
@@ -19,12 +19,7 @@ def card(run: str | Path, out: str | Path | None = None, *, force: bool = False)
     Raises: RunError if the run is not finished or damaged; InputError if a card is there; StorageError.
     """
     folder = Run.open(run)
-    if not folder.finished():
-        raise RunError(
-            f"{str(run)!r} is not finished.",
-            "A card tells of a trained model that was measured.",
-            f"Go on with: ganforge resume {run}",
-        )
+    refuse_unfinished(folder, "A card tells of a trained model that was measured.")
     place = folder.card if out is None else Path(out).expanduser()
     if place.suffix.lower() != ".md":
         raise InputError(f"{place.name!r} is not the name of a card.", "A card is Markdown.", "Use: --out card.md")

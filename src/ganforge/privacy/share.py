@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.core.noise import PrivateNoise
+from ganforge.measures.intervals import Z95
 from ganforge.records import Estimate
-
-NORMAL_95 = 1.959964
 
 
 def noisy_count(flags: NDArray[np.bool_], multiplier: float, noise: PrivateNoise) -> float:
@@ -27,5 +26,5 @@ def share_of(count: float, records: int, multiplier: float) -> Estimate:
     Args: count as `noisy_count` returned it; records > 0, which is public.
     """
     value = min(max(count / records, 0.0), 1.0)
-    spread = NORMAL_95 * math.sqrt(value * (1 - value) / records + (multiplier / records) ** 2)
+    spread = Z95 * math.sqrt(value * (1 - value) / records + (multiplier / records) ** 2)
     return Estimate(value, max(value - spread, 0.0), min(value + spread, 1.0))

@@ -24,6 +24,7 @@ from ganforge.kinds.pictures.networks import PICTURE_PAIRS
 from ganforge.kinds.pictures.picture_data import PictureData
 from ganforge.kinds.pictures.plan import NEXT_STEPS
 from ganforge.kinds.pictures.reading.values import Range
+from ganforge.networks import Pairs
 from ganforge.planning.game import network_pair
 from ganforge.recipe import Network
 
@@ -216,11 +217,16 @@ def load_model(folder: Path, device: str = "cpu") -> PictureModel:
         raise RunError(
             f"{folder} draws no pictures.", f"Its task is {content.get('task')}.", "See its report.html instead."
         )
+    return described_model(folder, content, PICTURE_PAIRS, device)
+
+
+def described_model(folder: Path, content: Mapping[str, Any], pairs: Pairs, device: str) -> PictureModel:
+    """Load the generator that model.json declares, one of `pairs`. Raises: RunError if it is damaged."""
     with refused(f"The model at {str(folder)!r}"):
         data, network = PictureData.model_validate(content["data"]), Network.model_validate(content["network"])
         if min(data.shape) < 1 or math.prod(data.shape) > MOST_NUMBERS:
             raise ValueError(f"its pictures have the shape {data.shape}, of at most {MOST_NUMBERS:,} numbers")
         labels = Labels(data.label_names, tuple(content["label_shares"]))
-        pair = network_pair(network, data, PICTURE_PAIRS)
+        pair = network_pair(network, data, pairs)
         generator = built(folder, pair.generator).to(device)
     return PictureModel(generator, pair.latent_size, labels.names, labels.shares, data.values)
