@@ -5,7 +5,8 @@ RUN/privacy.json holds it. It is written before anything is released, so it neve
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -100,16 +101,8 @@ def open_ledger(run: Run, ledger: Ledger) -> None:
 
 
 def _differs(known: Ledger, now: Ledger) -> bool:
-    plain = [{**each.to_json(), "spent": None} for each in (known, now)]
-    return bool(_as_json(plain[0]) != _as_json(plain[1]))
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(name): _as_json(each) for name, each in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_as_json(each) for each in value]
-    return value
+    one, other = (json.dumps({**each.to_json(), "spent": None}, sort_keys=True) for each in (known, now))
+    return one != other
 
 
 def _release(told: Mapping[str, Any]) -> Release:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
-from ganforge.core.labels import Labels
 from ganforge.core.model_files import write_model_files
 from ganforge.errors import DataError
 from ganforge.kinds.pictures.generate.model import PictureModel
@@ -193,7 +192,7 @@ class PrivateJob(ReleaseJob):
         """Count (2,) the private pictures that samples teach to recognise, and those that the simplest way does."""
         vectors, labels = self._private()
         assert self.records is not None
-        model = self._model(product, mixture.counts)
+        model = self._model(product)
         names, kept = self.recipe.data.label_names, self.recipe.network.need("depth")
         learned = model.draw_labels(LEARNED_FROM, seed=SEED)
         samples = model.draw_pictures(LEARNED_FROM, labels=learned, seed=SEED)
@@ -216,22 +215,19 @@ class PrivateJob(ReleaseJob):
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
         """Say how useful the samples are, by what was released; the pictures are not read."""
         own, data = self.recipe.section(PrivatePictureSettings), self.recipe.data
-        shares = Labels(data.label_names, self._shares(product)) if data.label_names else Labels()
-        model = PictureModel(product, self.recipe.network.need("latent_size"), shares.names, shares.shares)
+        model = self._model(product)
         labels = np.arange(GRID) % len(data.label_names) if data.label_names else None
         grid = model.draw_pictures(GRID, labels=labels, seed=self.recipe.seed)
         write_grid(run.sample_grid(0), grid)
         counts = read_release(run, JUDGED)["sums"] if own.judge else None
         deviation = math.sqrt(2) * own.multiplier(own.judge) if own.judge else 0.0
         found = None if counts is None else Counted(float(counts[0]), float(counts[1]), deviation)
-        return evaluation_of(self.recipe, ledger_of(self.recipe), found, max(shares.shares, default=0.0), LEARNED_FROM)
+        largest = max(self._shares(product), default=0.0)
+        return evaluation_of(self.recipe, ledger_of(self.recipe), found, largest, LEARNED_FROM)
 
-    def _model(self, product: nn.Module, counts: NDArray[np.float64]) -> PictureModel:
-        names = self.recipe.data.label_names
-        shares = counts.sum(1) / counts.sum()
-        return PictureModel(
-            product, self.recipe.network.need("latent_size"), names, tuple(map(float, shares)) if names else ()
-        )
+    def _model(self, product: nn.Module) -> PictureModel:
+        names, latent = self.recipe.data.label_names, self.recipe.network.need("latent_size")
+        return PictureModel(product, latent, names, self._shares(product))
 
     def _shares(self, product: nn.Module) -> tuple[float, ...]:
         """Return the share of each label, by released counts; () without labels."""
