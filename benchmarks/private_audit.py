@@ -12,9 +12,9 @@ import sys
 import time
 
 import torch
+from broken_engines import BROKEN
 
 from ganforge.engine.private import PrivateGradients
-from ganforge.privacy.broken_engines import BROKEN
 from ganforge.privacy.engine_audit import EngineFinding, audit_engine
 
 AUDITS = 20

@@ -6,11 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy.special import ndtri
-
-from ganforge.engine.private import Ledger, PrivateGradients
-from ganforge.privacy import engine_audit
-from ganforge.privacy.broken_engines import (
+from broken_engines import (
     BROKEN,
     BatchNormalised,
     HalfNoise,
@@ -19,6 +15,10 @@ from ganforge.privacy.broken_engines import (
     Replayed,
     Shuffled,
 )
+from scipy.special import ndtri
+
+from ganforge.engine.private import Ledger, PrivateGradients
+from ganforge.privacy import engine_audit
 from ganforge.privacy.engine_audit import (
     CLAIM,
     LEVEL,
