@@ -94,8 +94,8 @@ def exact_norms(vectors: Coefficients, edges: NDArray[np.float64]) -> NDArray[np
 def bound_of(released: NDArray[np.float64], edges: NDArray[np.float64]) -> float:
     """Return the least edge below which about INSIDE of the records are, by noisy counts."""
     below = np.cumsum(released)
-    total = max(float(below[-1]), 1.0)
-    return float(edges[min(int(np.argmax(below >= INSIDE * total)) if (below >= INSIDE * total).any() else -1, BINS)])
+    reached = below >= INSIDE * max(float(below[-1]), 1.0)
+    return float(edges[np.argmax(reached) if reached.any() else -1])
 
 
 def noisy(exact: NDArray[np.float64], multiplier: float, noise: PrivateNoise) -> NDArray[np.float64]:

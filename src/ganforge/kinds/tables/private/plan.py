@@ -110,7 +110,6 @@ def ledger_of(recipe: Recipe) -> Ledger:
         "how many rows a classifier that learned from samples gets right": noise.judge,
     }
     releases = tuple(Release(name, "gaussian", value) for name, value in named.items() if value is not None)
-    outside = [*OUTSIDE]
     public = [PUBLIC_COUNT, "The names of the columns are public, and what the schema says of them."]
     if settings.bounds:
         public.append(
@@ -123,7 +122,7 @@ def ledger_of(recipe: Recipe) -> Ledger:
         epsilon=settings.epsilon,
         delta=settings.delta,
         releases=releases,
-        outside=tuple(outside),
+        outside=OUTSIDE,
         public=tuple(public),
         neighbours=ADD_REMOVE,
         asked=asked_of(recipe),
